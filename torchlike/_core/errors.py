@@ -1,0 +1,97 @@
+"""PyTorch's exception classes and sentences, raised from one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+# PyTorch's C++ scalar-type names, which its error messages use instead of the Python dtype names.
+SCALAR_TYPE_NAMES = {
+    "bool": "Bool",
+    "uint8": "Byte",
+    "int8": "Char",
+    "int16": "Short",
+    "int32": "Int",
+    "int64": "Long",
+    "uint16": "UInt16",
+    "uint32": "UInt32",
+    "uint64": "UInt64",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "float32": "Float",
+    "float64": "Double",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+    "float8_e4m3fn": "Float8_e4m3fn",
+    "float8_e5m2": "Float8_e5m2",
+    "float8_e4m3fnuz": "Float8_e4m3fnuz",
+    "float8_e5m2fnuz": "Float8_e5m2fnuz",
+    "float8_e8m0fnu": "Float8_e8m0fnu",
+}
+
+
+def scalar_type(dtype: Any) -> str:
+    """Return PyTorch's C++ name ("Float", "Long" ...) of a torchlike dtype or a NumPy dtype."""
+    name = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
+    return SCALAR_TYPE_NAMES.get(name, name)
+
+
+def check(condition: bool, message: str, exception: type[Exception] = RuntimeError) -> None:
+    """Raise ``exception(message)`` unless ``condition`` holds."""
+    if not condition:
+        raise exception(message)
+
+
+def not_implemented(operator: str, dtype: Any) -> NoReturn:
+    """Raise PyTorch's refusal of a dtype, e.g. ``"addmm_impl_cpu_" not implemented for 'Bool'``."""
+    name = scalar_type(dtype)
+    error = NotImplementedError if name.startswith(("UInt", "Float8")) else RuntimeError
+    raise error(f"\"{operator}\" not implemented for '{name}'")
+
+
+def wrap_dim(dim: int, ndim: int, *, scalar: bool = True) -> int:
+    """Return ``dim`` counted from the front; a 0-d tensor has one nominal dimension unless ``scalar=False``."""
+    if ndim == 0 and not scalar:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    span = ndim or 1
+    if not -span <= dim < span:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-span}, {span - 1}], but got {dim})")
+    return dim + span if dim < 0 else dim
+
+
+def wrap_dims(dims: int | Iterable[int] | None, ndim: int) -> tuple[int, ...]:
+    """Return the dimensions counted from the front; None and () mean all of them; twice the same one is an error."""
+    if dims is None:
+        return tuple(range(ndim))
+    wrapped = (wrap_dim(dims, ndim),) if isinstance(dims, int) else tuple(wrap_dim(d, ndim) for d in dims)
+    seen: set[int] = set()
+    for dim in wrapped:
+        check(dim not in seen, f"dim {dim} appears multiple times in the list of dims")
+        seen.add(dim)
+    if ndim == 0:
+        return ()
+    return wrapped or tuple(range(ndim))
+
+
+def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """Return the common shape of ``shapes``, or raise PyTorch's sentence about the first pair that does not fit."""
+    result: tuple[int, ...] = ()
+    for shape in shapes:
+        result = _broadcast_pair(result, tuple(shape))
+    return result
+
+
+def _broadcast_pair(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    if a == b:
+        return a
+    ndim = max(len(a), len(b))
+    out = [1] * ndim
+    for i in range(1, ndim + 1):
+        x = a[-i] if i <= len(a) else 1
+        y = b[-i] if i <= len(b) else 1
+        if x != y and x != 1 and y != 1:
+            raise RuntimeError(
+                f"The size of tensor a ({x}) must match the size of tensor b ({y}) at non-singleton dimension {ndim - i}"
+            )
+        out[-i] = y if x == 1 else x
+    return tuple(out)
