@@ -1,0 +1,326 @@
+"""The declaration of operators: a decorated pure jax function is the only place where an operator is described.
+
+``@op`` reads the signature of the body, generates the public function, the method and the in-place method (source text
+compiled once at import, so that a call binds its arguments at C speed), and registers them. ``docs/design.md`` holds the
+table of annotations and flags.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import jax
+
+from torchlike._core import dispatch
+from torchlike._core.kernels import Kernel, make_kernel
+from torchlike._core.promote import (
+    ALWAYS_BOOL,
+    BOOL_TO_LONG,
+    COMPLEX_TO_FLOAT,
+    DEFAULT,
+    INT_TO_FLOAT,
+    NO_OPMATH,
+)
+from torchlike._core.tensor_state import TensorBase
+
+__all__ = [
+    "ALWAYS_BOOL",
+    "BOOL_TO_LONG",
+    "COMPLEX_TO_FLOAT",
+    "DEFAULT",
+    "INT_TO_FLOAT",
+    "NO_OPMATH",
+    "Array",
+    "ArrayLike",
+    "Arrays",
+    "Op",
+    "Scalar",
+    "VarInts",
+    "composite",
+    "defvjp",
+    "op",
+    "registry",
+]
+
+# What a body sees. The names themselves carry the meaning: they are read from the annotation's text.
+Array = jax.Array
+ArrayLike = jax.Array
+Arrays = Sequence[jax.Array]
+Scalar = jax.Array
+VarInts = Sequence[int]
+
+_KINDS = {
+    "Array": "array",
+    "ArrayLike": "arraylike",
+    "Arrays": "arrays",
+    "Scalar": "scalar",
+    "VarInts": "varints",
+}
+OPERAND_KINDS = frozenset({"array", "arraylike", "arrays", "scalar"})
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of an operator: its kind, whether None may be passed, and its default."""
+
+    name: str
+    kind: str  # array, arraylike, arrays, scalar, varints or static
+    optional: bool
+    default: Any
+    keyword_only: bool
+    position: int
+    annotation: str
+
+
+class Op:
+    """An operator: its body, its flags, its parameters, and the kernels made from it so far."""
+
+    __slots__ = (
+        "body",
+        "formula",
+        "function",
+        "inplace_function",
+        "inplace_plans",
+        "kernels",
+        "name",
+        "namespace",
+        "node",
+        "operand_params",
+        "out",
+        "params",
+        "plans",
+        "promote",
+        "random",
+        "residuals",
+        "static_params",
+        "view",
+    )
+
+    def __init__(self, body: Callable[..., Any], namespace: str, **flags: Any) -> None:
+        self.body = body
+        self.name = body.__name__
+        self.namespace = namespace
+        self.promote = flags["promote"]
+        self.view = flags["view"]
+        self.random = flags["random"]
+        self.residuals = flags["residuals"]
+        self.out = flags["out"]
+        self.node = flags["node"] or node_name(self.qualified_name)
+        self.params = _parameters(body, skip=1 if self.random else 0)
+        self.operand_params = tuple(p for p in self.params if p.kind in OPERAND_KINDS)
+        self.static_params = tuple(p for p in self.params if p.kind not in OPERAND_KINDS)
+        self.formula: Callable[..., Any] | None = None
+        # plans: what the fast path finds by the argument types and the static values; kernels: by the normalised ones.
+        self.plans: dict[Any, Any] = {}
+        self.inplace_plans: dict[Any, Any] = {}
+        self.kernels: dict[Any, Kernel] = {}
+        self.function: Callable[..., Any] = body
+        self.inplace_function: Callable[..., Any] | None = None
+        dispatch.all_ops.append(self)
+
+    @property
+    def qualified_name(self) -> str:
+        """The name as PyTorch's C++ side has it: linalg_norm for torch.linalg.norm."""
+        short = self.namespace.rpartition(".")[2]
+        return self.name if short in ("", "functional") else f"{short}_{self.name}"
+
+    def kernel(self, pattern: tuple[Any, ...], statics: tuple[Any, ...], inplace: bool) -> Kernel:
+        """Return the kernel for a pattern of operand kinds and static values, made at the first use."""
+        key = (pattern, statics, tuple(map(type, statics)), inplace)
+        found = self.kernels.get(key)
+        if found is None:
+            found = self.kernels[key] = make_kernel(self, pattern, statics, inplace)
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Op {self.qualified_name}>"
+
+
+def node_name(name: str) -> str:
+    """Return the gradient node's name for an operator: linalg_norm -> LinalgNormBackward0."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_")) + "Backward0"
+
+
+def _parameters(body: Callable[..., Any], skip: int) -> tuple[Param, ...]:
+    params = []
+    for position, p in enumerate(list(inspect.signature(body).parameters.values())[skip:]):
+        text = p.annotation if isinstance(p.annotation, str) else getattr(p.annotation, "__name__", str(p.annotation))
+        main, *rest = [part.strip() for part in text.split("|")]
+        kind = _KINDS.get(main, "static")
+        optional = "None" in rest or main == "None"
+        if kind == "arrays" and optional:
+            raise TypeError(f"{body.__name__}: {p.name}: a sequence of arrays cannot be optional; use an empty one")
+        params.append(
+            Param(p.name, kind, optional, p.default, p.kind is inspect.Parameter.KEYWORD_ONLY, position, text)
+        )
+    return tuple(params)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the registry knows of one public name."""
+
+    name: str
+    namespace: str
+    function: Callable[..., Any]
+    op: Op | None
+    method: bool
+
+
+registry: dict[tuple[str, str], Entry] = {}
+
+
+def _register(function: Callable[..., Any], name: str, namespace: str, record: Op | None, method: bool) -> None:
+    key = (namespace, name)
+    if key in registry:
+        raise RuntimeError(f"operator registered twice: {namespace or 'torch'}.{name}")
+    registry[key] = Entry(name, namespace, function, record, method)
+
+
+def _attach(name: str, function: Callable[..., Any]) -> None:
+    if name in TensorBase.__dict__:
+        raise RuntimeError(f"method registered twice: Tensor.{name}")
+    setattr(TensorBase, name, function)
+
+
+def _namespace(module: str) -> str:
+    """The public namespace of a module's operators: "" for torchlike.ops.x, "linalg" for torchlike.linalg.x ..."""
+    parts = module.split(".")[1:]
+    if parts[:1] == ["ops"] or not parts:
+        return ""
+    if parts[:2] == ["nn", "functional"]:
+        return "nn.functional"
+    return parts[0].lstrip("_")
+
+
+def op(
+    body: Callable[..., Any] | None = None,
+    *,
+    promote: Any = None,
+    method: bool | str | None = None,
+    inplace: bool | str = False,
+    out: bool | None = None,
+    view: Callable[..., Any] | None = None,
+    random: bool = False,
+    node: str | None = None,
+    residuals: str = "auto",
+) -> Any:
+    """Declare an operator; returns the public function, whose ``.op`` is the record. See docs/design.md."""
+
+    def declare(body: Callable[..., Any]) -> Callable[..., Any]:
+        namespace = _namespace(body.__module__)
+        has_out = (view is None and not random) if out is None else out
+        has_method = (namespace == "") if method is None else bool(method)
+        record = Op(body, namespace, promote=promote, view=view, random=random, residuals=residuals, out=has_out, node=node)
+        function = _generate(record, "function")
+        function.op = record  # type: ignore[attr-defined]
+        record.function = function
+        if method != "only":
+            _register(function, record.name, namespace, record, has_method)
+        if has_method:
+            _attach(record.name, _generate(record, "method"))
+        if inplace:
+            twin = _generate(record, "inplace")
+            record.inplace_function = twin
+            if has_method:
+                _attach(record.name + "_", twin)
+        return function
+
+    return declare if body is None else declare(body)
+
+
+def defvjp(function: Callable[..., Any]) -> Callable[[F], F]:
+    """Give an operator its own gradient formula ``(grad, inputs, outputs, **statics) -> one cotangent an input``."""
+
+    def declare(formula: F) -> F:
+        function.op.formula = formula  # type: ignore[attr-defined]
+        return formula
+
+    return declare
+
+
+def composite(
+    function: Callable[..., Any] | None = None, *, method: bool | str | None = None, name: str | None = None
+) -> Any:
+    """Register a function written in terms of other torch functions; ``method="only"`` keeps it out of the namespace."""
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        namespace = _namespace(function.__module__)
+        public = name or function.__name__
+        has_method = (namespace == "") if method is None else bool(method)
+        if method != "only":
+            _register(function, public, namespace, None, has_method)
+        if has_method:
+            _attach(public, function)
+        return function
+
+    return declare if function is None else declare(function)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Generated functions
+
+
+def _generate(record: Op, form: str) -> Callable[..., Any]:
+    """Compile the public function, the method or the in-place method of an operator."""
+    scope: dict[str, Any] = {"_op": record}
+    method = form != "function"
+    heads: list[str] = []
+    prologue: list[str] = []
+    star = False
+    for p in record.params:
+        name = "self" if method and p.position == 0 and p.name == "input" else p.name
+        if p.keyword_only and not star:
+            heads.append("*")
+            star = True
+        if p.kind == "varints" and method:
+            heads.append(f"*{name}")
+            star = True
+            prologue.append(f"if len({name}) == 1 and type({name}[0]) is not int: {name} = {name}[0]")
+        elif p.default is inspect.Parameter.empty:
+            heads.append(name)
+        else:
+            scope[f"_default_{p.name}"] = p.default
+            heads.append(f"{name}=_default_{p.name}")
+    takes_out = record.out and form == "function"
+    if takes_out:
+        heads.extend(["out=None"] if star else ["*", "out=None"])
+
+    def text(params: tuple[Param, ...]) -> str:
+        first = record.params[0].name if record.params else ""
+        parts = []
+        for p in params:
+            name = "self" if method and p.name == first == "input" else p.name
+            parts.append(name)
+        return "(" + ", ".join(parts) + ("," if parts else "") + ")"
+
+    operands, statics = text(record.operand_params), text(record.static_params)
+    if record.view is not None:
+        target, tail = "call_view", ""
+    elif any(p.kind == "arrays" for p in record.operand_params):
+        target, tail = "call_arrays", ", out" if takes_out else ""
+    else:
+        target, tail = "call", ", out" if takes_out else ""
+    if form == "inplace":
+        target, tail = "call_inplace", ""
+    scope["_call"] = getattr(dispatch, target)
+    name = record.name + ("_" if form == "inplace" else "")
+    lines = [f"def {name}({', '.join(heads)}):", *prologue, f"return _call(_op, {operands}, {statics}{tail})"]
+    exec(compile("\n    ".join(lines), f"<torchlike operator {name}>", "exec"), scope)
+    function: Callable[..., Any] = scope[name]
+    function.__doc__ = record.body.__doc__
+    function.__module__ = "torchlike" + ("." + record.namespace if record.namespace else "")
+    function.__qualname__ = f"Tensor.{name}" if method else name
+    function.__wrapped_body__ = record.body  # type: ignore[attr-defined]
+    return function
+
+
+def first_line(function: Callable[..., Any]) -> str:
+    """Return the first sentence of a docstring, for tables."""
+    return re.split(r"(?<=\.)\s", (function.__doc__ or "").strip(), maxsplit=1)[0]
