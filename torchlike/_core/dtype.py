@@ -1,0 +1,379 @@
+"""Element types: ``torch.float32`` and its siblings, the default dtype, ``finfo`` and ``iinfo``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn, final
+
+import ml_dtypes
+import numpy as np
+
+from torchlike._core.errors import scalar_type
+from torchlike._core.naming import TorchNamed
+
+__all__ = [
+    "bfloat16",
+    "bool",
+    "cdouble",
+    "cfloat",
+    "complex64",
+    "complex128",
+    "double",
+    "dtype",
+    "finfo",
+    "float",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+    "float16",
+    "float32",
+    "float64",
+    "get_default_dtype",
+    "half",
+    "iinfo",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "long",
+    "set_default_dtype",
+    "short",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
+
+# This module defines torch.bool, torch.int and torch.float; these are Python's.
+_Bool, _Int, _Float = bool, int, float
+
+
+@final
+class dtype(metaclass=TorchNamed):
+    """The type of a tensor's elements. There is one object per dtype; they are compared by identity.
+
+    >>> torch.float32
+    torch.float32
+    >>> torch.float32.itemsize, torch.float32.is_floating_point
+    (4, True)
+    """
+
+    __module__ = "torch"
+
+    name: Final[str]  # type: ignore[misc]  # set once in _make, where no __init__ may be
+    np: Final[np.dtype[Any]]  # type: ignore[misc]
+    abbr: Final[str]  # type: ignore[misc]
+    itemsize: Final[_Int]  # type: ignore[misc]
+    is_floating_point: Final[_Bool]  # type: ignore[misc]
+    is_complex: Final[_Bool]  # type: ignore[misc]
+    is_signed: Final[_Bool]  # type: ignore[misc]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("cannot create 'torch.dtype' instances")
+
+    def __init_subclass__(cls, **kwargs: Any) -> NoReturn:
+        raise TypeError("type 'torch.dtype' is not an acceptable base type")
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        if name in self.__dict__:
+            raise AttributeError(f"attribute '{name}' of 'torch.dtype' objects is not writable")
+        raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        # A name: pickle looks it up in the instance's __module__ (this package) and copy returns the object itself.
+        return self.name
+
+    def to_complex(self) -> dtype:
+        """Return the complex dtype with this precision: complex64 for bfloat16, float32 and complex64.
+
+        Raises RuntimeError for dtypes that have none.
+
+        >>> torch.float64.to_complex()
+        torch.complex128
+        """
+        if self is float16:
+            raise NotImplementedError("torch.float16.to_complex(): torch.complex32 does not exist in jax")
+        try:
+            return _TO_COMPLEX[self]
+        except KeyError:
+            raise RuntimeError(f"Unknown Complex ScalarType for {scalar_type(self)}") from None
+
+    def to_real(self) -> dtype:
+        """Return the dtype of the real part; a dtype that is not complex is returned as it is.
+
+        >>> torch.complex128.to_real()
+        torch.float64
+        """
+        return _TO_REAL.get(self, self)
+
+
+BY_NUMPY: Final[dict[np.dtype[Any], dtype]] = {}
+"""The dtype of every NumPy (and ml_dtypes) dtype that tensors can have."""
+
+BY_NAME: Final[dict[str, dtype]] = {}
+"""The dtype of every canonical name: "float32", "bool" ..."""
+
+
+def _make(name: str, abbr: str, numpy_type: type, *, signed: _Bool = True) -> dtype:
+    numpy_dtype = np.dtype(numpy_type)
+    self = object.__new__(dtype)
+    self.__dict__.update(
+        __module__="torchlike",
+        name=name,
+        np=numpy_dtype,
+        abbr=abbr,
+        itemsize=numpy_dtype.itemsize,
+        is_floating_point="float" in name,
+        is_complex="complex" in name,
+        is_signed=signed,
+    )
+    BY_NUMPY[numpy_dtype] = BY_NAME[name] = self
+    return self
+
+
+bool = _make("bool", "b8", np.bool_, signed=False)
+uint8 = _make("uint8", "u8", np.uint8, signed=False)
+uint16 = _make("uint16", "u16", np.uint16, signed=False)
+uint32 = _make("uint32", "u32", np.uint32, signed=False)
+uint64 = _make("uint64", "u64", np.uint64, signed=False)
+int8 = _make("int8", "i8", np.int8)
+int16 = short = _make("int16", "i16", np.int16)
+int32 = int = _make("int32", "i32", np.int32)
+int64 = long = _make("int64", "i64", np.int64)
+float16 = half = _make("float16", "f16", np.float16)
+bfloat16 = _make("bfloat16", "bf16", ml_dtypes.bfloat16)
+float32 = float = _make("float32", "f32", np.float32)
+float64 = double = _make("float64", "f64", np.float64)
+complex64 = cfloat = _make("complex64", "c64", np.complex64)
+complex128 = cdouble = _make("complex128", "c128", np.complex128)
+float8_e4m3fn = _make("float8_e4m3fn", "f8e4m3fn", ml_dtypes.float8_e4m3fn)
+float8_e5m2 = _make("float8_e5m2", "f8e5m2", ml_dtypes.float8_e5m2)
+float8_e4m3fnuz = _make("float8_e4m3fnuz", "f8e4m3fnuz", ml_dtypes.float8_e4m3fnuz)
+float8_e5m2fnuz = _make("float8_e5m2fnuz", "f8e5m2fnuz", ml_dtypes.float8_e5m2fnuz)
+float8_e8m0fnu = _make("float8_e8m0fnu", "f8e8m0fnu", ml_dtypes.float8_e8m0fnu, signed=False)
+
+FLOAT8: Final = frozenset({float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu})
+
+_TO_COMPLEX: Final = {
+    bfloat16: complex64,
+    float32: complex64,
+    float64: complex128,
+    complex64: complex64,
+    complex128: complex128,
+}
+_TO_REAL: Final = {complex64: float32, complex128: float64}
+_OF_PYTHON: Final[dict[type, dtype]] = {_Bool: bool, _Int: int64, _Float: float64, complex: complex128}
+
+
+def of(numpy_dtype: np.dtype[Any]) -> dtype:
+    """Return the dtype of a NumPy dtype (of a NumPy or jax array).
+
+    Raises TypeError, in PyTorch's words, when tensors cannot have it. Hot paths read ``BY_NUMPY`` instead.
+    """
+    found = BY_NUMPY.get(numpy_dtype)
+    if found is None:
+        raise TypeError(
+            f"can't convert np.ndarray of type {np.dtype(numpy_dtype).type.__module__}."
+            f"{np.dtype(numpy_dtype).type.__qualname__}. The only supported types are: float64, float32, float16, "
+            "complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
+        )
+    return found
+
+
+# The default dtype ---------------------------------------------------------------------------------------------------
+
+_default: dtype = float32
+_default_complex: dtype = complex64
+_listeners: list[Callable[[], object]] = []
+
+
+def on_default_change(callback: Callable[[], object]) -> Callable[[], object]:
+    """Call ``callback()`` after every change of the default dtype; returns it, so that it can be a decorator."""
+    _listeners.append(callback)
+    return callback
+
+
+def get_default_dtype() -> dtype:
+    """Return the dtype that tensors made of Python floats get.
+
+    >>> torch.get_default_dtype()
+    torch.float32
+    """
+    return _default
+
+
+def default_complex() -> dtype:
+    """Return the dtype that tensors made of Python complex numbers get."""
+    if _default is float16:
+        raise NotImplementedError("complex numbers with the default dtype torch.float16: jax has no complex32")
+    return _default_complex
+
+
+def set_default_dtype(d: dtype, /) -> None:
+    """Make ``d`` the dtype of tensors made of Python floats, and its complex sibling that of Python complex numbers.
+
+    ``d`` is float32, float64, float16 or bfloat16. Raises TypeError for anything else.
+
+    >>> torch.set_default_dtype(torch.float64)
+    >>> torch.tensor([1.5]).dtype
+    torch.float64
+    >>> torch.set_default_dtype(torch.float32)
+    """
+    global _default, _default_complex
+    if not isinstance(d, dtype):
+        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
+    if not d.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    if d in FLOAT8:
+        raise TypeError(f"couldn't find storage object {scalar_type(d)}Storage")
+    if d is _default:
+        return
+    _default = d
+    _default_complex = complex128 if d is float64 else complex64
+    for callback in _listeners:
+        callback()
+
+
+@contextmanager
+def default_scope(d: dtype) -> Iterator[None]:
+    """Have ``d`` as the default dtype within the block."""
+    previous = _default
+    set_default_dtype(d)
+    try:
+        yield
+    finally:
+        set_default_dtype(previous)
+
+
+# finfo and iinfo -----------------------------------------------------------------------------------------------------
+
+# Decimal digits that survive a round trip, by which PyTorch defines the resolution (0 for the 8-bit floats).
+_DECIMAL_DIGITS: Final = {bfloat16: 2, float16: 3, float32: 6, float64: 15}
+
+
+def _info_dtype(function: str, value: Any) -> dtype:
+    if isinstance(value, dtype):
+        return value
+    if isinstance(value, type) and value in _OF_PYTHON:
+        return _OF_PYTHON[value]
+    raise TypeError(f"{function}(): argument 'type' (position 1) must be torch.dtype, not {type(value).__name__}")
+
+
+class _Info(metaclass=TorchNamed):
+    """What ``finfo`` and ``iinfo`` share: read-only attributes and equality by value."""
+
+    _fields: tuple[str, ...] = ()
+
+    bits: _Int
+    dtype: str
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        cls = type(self).__name__
+        if name in self.__dict__:
+            raise AttributeError(f"attribute '{name}' of 'torch.{cls}' objects is not writable")
+        raise AttributeError(f"'torch.{cls}' object has no attribute '{name}'")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"'torch.{type(self).__name__}' object has no attribute '{name}'")
+
+    def __eq__(self, other: object) -> _Bool:
+        return type(self) is type(other) and self.dtype == other.dtype  # type: ignore[attr-defined]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle 'torch.{type(self).__name__}' object")
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{field}={getattr(self, field):g}" for field in self._fields)
+        return f"{type(self).__name__}({numbers}, dtype={self.dtype})"
+
+
+_MISSING: Final = object()
+
+
+@final
+class finfo(_Info):
+    """The limits of a floating-point dtype (of the parts, for a complex one); without an argument, of the default.
+
+    Attributes: ``bits``, ``eps``, ``max``, ``min``, ``tiny``, ``smallest_normal``, ``resolution``, ``dtype`` (a string).
+    Raises TypeError for a dtype that is not floating point.
+
+    >>> torch.finfo(torch.float16).max
+    65504.0
+    >>> torch.finfo(torch.bfloat16).eps
+    0.0078125
+    """
+
+    __module__ = "torch"
+    _fields = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+
+    resolution: _Float
+    min: _Float
+    max: _Float
+    eps: _Float
+    smallest_normal: _Float
+    tiny: _Float
+
+    def __init__(self, type: Any = _MISSING) -> None:
+        of_type = _default if type is _MISSING else _info_dtype("finfo", type)
+        if not (of_type.is_floating_point or of_type.is_complex):
+            raise TypeError(
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
+            )
+        of_type = of_type.to_real()
+        limits = ml_dtypes.finfo(of_type.np)
+        self.__dict__.update(
+            bits=8 * of_type.itemsize,
+            resolution=_Float(f"1e-{_DECIMAL_DIGITS.get(of_type, 0)}"),
+            min=_Float(limits.min),
+            max=_Float(limits.max),
+            eps=_Float(limits.eps),
+            smallest_normal=_Float(limits.smallest_normal),
+            tiny=_Float(limits.smallest_normal),
+            dtype=of_type.name,
+        )
+
+
+@final
+class iinfo(_Info):
+    """The limits of an integer dtype: ``bits``, ``min``, ``max`` and ``dtype`` (a string).
+
+    Raises TypeError for a dtype that is not an integer.
+
+    >>> torch.iinfo(torch.int8)
+    iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    __module__ = "torch"
+    _fields = ("min", "max")
+
+    min: _Int
+    max: _Int
+
+    def __init__(self, type: Any = _MISSING) -> None:
+        if type is _MISSING:
+            raise TypeError('iinfo() missing 1 required positional arguments: "type"')
+        of_type = _info_dtype("iinfo", type)
+        if of_type is bool:
+            raise TypeError("torch.bool is not supported by torch.iinfo")
+        if of_type.is_floating_point or of_type.is_complex:
+            raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
+        limits = np.iinfo(of_type.np)
+        self.__dict__.update(
+            bits=8 * of_type.itemsize, min=_Int(limits.min), max=_Int(limits.max), dtype=of_type.name
+        )
