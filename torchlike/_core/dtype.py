@@ -262,6 +262,9 @@ def default_scope(d: dtype) -> Iterator[None]:
 # Decimal digits that survive a round trip, by which PyTorch defines the resolution (0 for the 8-bit floats).
 _DECIMAL_DIGITS: Final = {bfloat16: 2, float16: 3, float32: 6, float64: 15}
 
+# PyTorch gives this dtype's distance from 1 to the next smaller number as its eps.
+_EPS: Final = {float8_e5m2fnuz: 0.125}
+
 
 def _info_dtype(function: str, value: Any) -> dtype:
     if isinstance(value, dtype):
@@ -342,7 +345,7 @@ class finfo(_Info):
             resolution=_Float(f"1e-{_DECIMAL_DIGITS.get(of_type, 0)}"),
             min=_Float(limits.min),
             max=_Float(limits.max),
-            eps=_Float(limits.eps),
+            eps=_EPS.get(of_type, _Float(limits.eps)),
             smallest_normal=_Float(limits.smallest_normal),
             tiny=_Float(limits.smallest_normal),
             dtype=of_type.name,
