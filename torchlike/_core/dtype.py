@@ -377,6 +377,4 @@ class iinfo(_Info):
         if of_type.is_floating_point or of_type.is_complex:
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
         limits = np.iinfo(of_type.np)
-        self.__dict__.update(
-            bits=8 * of_type.itemsize, min=_Int(limits.min), max=_Int(limits.max), dtype=of_type.name
-        )
+        self.__dict__.update(bits=8 * of_type.itemsize, min=_Int(limits.min), max=_Int(limits.max), dtype=of_type.name)

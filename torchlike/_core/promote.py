@@ -110,8 +110,7 @@ def _join(a: dtype, b: dtype) -> dtype:
         return a
     if a in dtypes.FLOAT8 or b in dtypes.FLOAT8:
         raise RuntimeError(
-            "Promotion for Float8 Types is not supported, attempted to promote "
-            f"{scalar_type(a)} and {scalar_type(b)}"
+            f"Promotion for Float8 Types is not supported, attempted to promote {scalar_type(a)} and {scalar_type(b)}"
         )
     for one, other in ((a, b), (b, a)):
         if one in _BAREBONES_UNSIGNED and not other.is_floating_point:
@@ -277,7 +276,9 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
     operands = [operand_of(tensor1), operand_of(tensor2)]
     if None in operands:
         got = ", ".join(type(value).__name__ for value in (tensor1, tensor2))
-        raise TypeError(f"result_type() received an invalid combination of arguments - got ({got}), but expected one of:\n"
-                        " * (Tensor tensor, Tensor other)\n * (Number scalar, Tensor tensor)\n"
-                        " * (Tensor tensor, Number other)\n * (Number scalar1, Number scalar2)\n")
+        raise TypeError(
+            f"result_type() received an invalid combination of arguments - got ({got}), but expected one of:\n"
+            " * (Tensor tensor, Tensor other)\n * (Number scalar, Tensor tensor)\n"
+            " * (Tensor tensor, Number other)\n * (Number scalar1, Number scalar2)\n"
+        )
     return common_dtype(operands)  # type: ignore[arg-type]
