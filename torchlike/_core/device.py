@@ -1,12 +1,12 @@
 """Devices: the names that tensors live under, and the jax devices behind them.
 
 Importing this module sets jax up the way tensors need it: 64-bit types exist, and the CPU computes before it returns
-(which makes memory shared with NumPy well defined, and measured at the same cost a call). Both are process-wide, and the
+(which makes memory shared with NumPy well defined; measured at the same cost a call). Both are process-wide, and the
 second has no effect once jax has computed something, so import torchlike before using jax.
 
 jax runs a computation where its *committed* inputs are; values that are not committed go to jax's default device, which
-is an accelerator when there is one. Therefore everything a tensor holds is committed: ``put`` commits host values, and a
-kernel without inputs is compiled with ``out_shardings=device.sharding``.
+is an accelerator when there is one. Therefore everything a tensor holds is committed: ``put`` commits host values, and
+a kernel without inputs is compiled with ``out_shardings=device.sharding``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import threading
 from functools import cache
-from typing import Any, Final, NoReturn, Self, final
+from typing import Any, Final, NoReturn, Self, TypeAlias, final
 
 import jax
 from jax.sharding import SingleDeviceSharding
@@ -25,6 +25,8 @@ __all__ = ["device", "get_default_device", "set_default_device"]
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+JaxDevice: TypeAlias = jax.Device
 
 # The names PyTorch knows, in the order in which its message lists them.
 _TYPES: Final = (
@@ -65,7 +67,7 @@ def _bad_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
 
 @final
 class device(metaclass=TorchNamed):
-    """Where a tensor is: ``device("cuda:1")``, ``device("cuda", 1)``, ``device(1)`` (of the accelerator), ``device(d)``.
+    """Where a tensor is: ``device("cuda:1")``, ``device("cuda", 1)``, ``device(1)`` (an accelerator's), ``device(d)``.
 
     ``type`` is the name and ``index`` the number or None (the current one of its type). As a context manager it is the
     device of the tensors created within the block. Raises RuntimeError for text that names no device.
@@ -140,7 +142,7 @@ class device(metaclass=TorchNamed):
         _state.default = _state.entered.pop()
 
     @property
-    def jax(self) -> jax.Device:
+    def jax(self) -> JaxDevice:
         """The jax device behind it; raises as ``jax_device`` does."""
         return jax_device(self)
 
@@ -217,7 +219,7 @@ CPU: Final = _make("cpu", None)
 META: Final = _make("meta", None)
 
 
-# The jax devices behind the names --------------------------------------------------------------------------------------
+# The jax devices behind the names ------------------------------------------------------------------------------------
 
 _PLATFORMS: Final = {"cpu": ("cpu",), "cuda": ("gpu",), "xla": ("tpu",), "tpu": ("tpu",)}
 
@@ -319,7 +321,7 @@ def put(value: Any, device_like: Any = None) -> jax.Array:
     return jax.device_put(value, jax_device(device_like))
 
 
-# What is current ---------------------------------------------------------------------------------------------------------
+# What is current -----------------------------------------------------------------------------------------------------
 
 
 class _State(threading.local):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import builtins  # this module defines bool, int and float
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn, final
+from typing import Any, Final, NoReturn, Self, final
 
 import ml_dtypes
 import numpy as np
 
 from torchlike._core.errors import scalar_type
 from torchlike._core.naming import TorchNamed
+
+NumpyDtype = np.dtype[Any]
 
 __all__ = [
     "bfloat16",
@@ -48,9 +51,6 @@ __all__ = [
     "uint64",
 ]
 
-# This module defines torch.bool, torch.int and torch.float; these are Python's.
-_Bool, _Int, _Float = bool, int, float
-
 
 @final
 class dtype(metaclass=TorchNamed):
@@ -64,15 +64,15 @@ class dtype(metaclass=TorchNamed):
 
     __module__ = "torch"
 
-    name: Final[str]  # type: ignore[misc]  # set once in _make, where no __init__ may be
-    np: Final[np.dtype[Any]]  # type: ignore[misc]
-    abbr: Final[str]  # type: ignore[misc]
-    itemsize: Final[_Int]  # type: ignore[misc]
-    is_floating_point: Final[_Bool]  # type: ignore[misc]
-    is_complex: Final[_Bool]  # type: ignore[misc]
-    is_signed: Final[_Bool]  # type: ignore[misc]
+    name: str
+    np: NumpyDtype
+    abbr: str
+    itemsize: builtins.int
+    is_floating_point: builtins.bool
+    is_complex: builtins.bool
+    is_signed: builtins.bool
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> NoReturn:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         raise TypeError("cannot create 'torch.dtype' instances")
 
     def __init_subclass__(cls, **kwargs: Any) -> NoReturn:
@@ -119,16 +119,16 @@ class dtype(metaclass=TorchNamed):
         return _TO_REAL.get(self, self)
 
 
-BY_NUMPY: Final[dict[np.dtype[Any], dtype]] = {}
+BY_NUMPY: Final[dict[NumpyDtype, dtype]] = {}
 """The dtype of every NumPy (and ml_dtypes) dtype that tensors can have."""
 
 BY_NAME: Final[dict[str, dtype]] = {}
 """The dtype of every canonical name: "float32", "bool" ..."""
 
 
-def _make(name: str, abbr: str, numpy_type: type, *, signed: _Bool = True) -> dtype:
+def _make(name: str, abbr: str, numpy_type: type, *, signed: builtins.bool = True) -> dtype:
     numpy_dtype = np.dtype(numpy_type)
-    self = object.__new__(dtype)
+    self: dtype = object.__new__(dtype)
     self.__dict__.update(
         __module__="torchlike",
         name=name,
@@ -174,10 +174,15 @@ _TO_COMPLEX: Final = {
     complex128: complex128,
 }
 _TO_REAL: Final = {complex64: float32, complex128: float64}
-_OF_PYTHON: Final[dict[type, dtype]] = {_Bool: bool, _Int: int64, _Float: float64, complex: complex128}
+_OF_PYTHON: Final[dict[type, dtype]] = {
+    builtins.bool: bool,
+    builtins.int: int64,
+    builtins.float: float64,
+    complex: complex128,
+}
 
 
-def of(numpy_dtype: np.dtype[Any]) -> dtype:
+def of(numpy_dtype: NumpyDtype) -> dtype:
     """Return the dtype of a NumPy dtype (of a NumPy or jax array).
 
     Raises TypeError, in PyTorch's words, when tensors cannot have it. Hot paths read ``BY_NUMPY`` instead.
@@ -279,7 +284,7 @@ class _Info(metaclass=TorchNamed):
 
     _fields: tuple[str, ...] = ()
 
-    bits: _Int
+    bits: builtins.int
     dtype: str
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
@@ -293,8 +298,8 @@ class _Info(metaclass=TorchNamed):
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"'torch.{type(self).__name__}' object has no attribute '{name}'")
 
-    def __eq__(self, other: object) -> _Bool:
-        return type(self) is type(other) and self.dtype == other.dtype  # type: ignore[attr-defined]
+    def __eq__(self, other: object) -> builtins.bool:
+        return type(self) is type(other) and self.dtype == other.dtype
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -313,7 +318,7 @@ _MISSING: Final = object()
 class finfo(_Info):
     """The limits of a floating-point dtype (of the parts, for a complex one); without an argument, of the default.
 
-    Attributes: ``bits``, ``eps``, ``max``, ``min``, ``tiny``, ``smallest_normal``, ``resolution``, ``dtype`` (a string).
+    Attributes: ``bits``, ``eps``, ``max``, ``min``, ``tiny``, ``smallest_normal``, ``resolution``, ``dtype`` (a str).
     Raises TypeError for a dtype that is not floating point.
 
     >>> torch.finfo(torch.float16).max
@@ -325,12 +330,12 @@ class finfo(_Info):
     __module__ = "torch"
     _fields = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
 
-    resolution: _Float
-    min: _Float
-    max: _Float
-    eps: _Float
-    smallest_normal: _Float
-    tiny: _Float
+    resolution: builtins.float
+    min: builtins.float
+    max: builtins.float
+    eps: builtins.float
+    smallest_normal: builtins.float
+    tiny: builtins.float
 
     def __init__(self, type: Any = _MISSING) -> None:
         of_type = _default if type is _MISSING else _info_dtype("finfo", type)
@@ -342,12 +347,12 @@ class finfo(_Info):
         limits = ml_dtypes.finfo(of_type.np)
         self.__dict__.update(
             bits=8 * of_type.itemsize,
-            resolution=_Float(f"1e-{_DECIMAL_DIGITS.get(of_type, 0)}"),
-            min=_Float(limits.min),
-            max=_Float(limits.max),
-            eps=_EPS.get(of_type, _Float(limits.eps)),
-            smallest_normal=_Float(limits.smallest_normal),
-            tiny=_Float(limits.smallest_normal),
+            resolution=builtins.float(f"1e-{_DECIMAL_DIGITS.get(of_type, 0)}"),
+            min=builtins.float(limits.min),
+            max=builtins.float(limits.max),
+            eps=_EPS.get(of_type, builtins.float(limits.eps)),
+            smallest_normal=builtins.float(limits.smallest_normal),
+            tiny=builtins.float(limits.smallest_normal),
             dtype=of_type.name,
         )
 
@@ -365,8 +370,8 @@ class iinfo(_Info):
     __module__ = "torch"
     _fields = ("min", "max")
 
-    min: _Int
-    max: _Int
+    min: builtins.int
+    max: builtins.int
 
     def __init__(self, type: Any = _MISSING) -> None:
         if type is _MISSING:
@@ -377,4 +382,6 @@ class iinfo(_Info):
         if of_type.is_floating_point or of_type.is_complex:
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
         limits = np.iinfo(of_type.np)
-        self.__dict__.update(bits=8 * of_type.itemsize, min=_Int(limits.min), max=_Int(limits.max), dtype=of_type.name)
+        self.__dict__.update(
+            bits=8 * of_type.itemsize, min=builtins.int(limits.min), max=builtins.int(limits.max), dtype=of_type.name
+        )

@@ -24,4 +24,4 @@ def _reduce_class(cls: TorchNamed) -> tuple[Any, tuple[str]]:
     return resolve, (cls.__qualname__,)
 
 
-copyreg.pickle(TorchNamed, _reduce_class)  # type: ignore[arg-type]  # typeshed wants a reducer of instances
+copyreg.pickle(TorchNamed, _reduce_class)

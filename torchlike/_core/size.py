@@ -73,6 +73,8 @@ class Size(tuple[int, ...], metaclass=TorchNamed):
         return Size(tuple.__add__(other, self)) if isinstance(other, tuple) else NotImplemented
 
     def __mul__(self, count: SupportsIndex) -> Size:
+        if not hasattr(count, "__index__"):
+            raise TypeError(f"can't multiply sequence by non-int of type '{type(count).__name__}'")
         return tuple.__new__(Size, tuple.__mul__(self, count))
 
     __rmul__ = __mul__
