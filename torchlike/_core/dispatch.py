@@ -1,0 +1,646 @@
+"""One call of an operator: find the plan, read the operands, run the kernel, wrap the result, record it.
+
+The generated public functions land here. Everything that does not depend on values (which operands are tensors, which
+kernel, which checks) is worked out once for a combination of argument types and static values and kept as a `Plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from torchlike._core import errors, layout, tape, views
+from torchlike._core.dtype import BY_NAME
+from torchlike._core.kernels import TENSOR, Kernel, run
+from torchlike._core.storage import Storage
+from torchlike._core.tensor_state import TensorBase, classes, modes
+from torchlike._core.views import Geometry, Memory
+
+if TYPE_CHECKING:
+    from torchlike._core.op import Op
+
+all_ops: list[Op] = []
+
+_NUMBERS = (bool, int, float, complex)
+_new = object.__new__
+
+
+class Plan:
+    """What the call path needs to know of one combination of argument types and static values."""
+
+    __slots__ = ("elementwise", "kernel", "slots", "tensors")
+
+    def __init__(self, kernel: Kernel, tensors: tuple[int, ...], slots: tuple[int, ...], elementwise: bool) -> None:
+        self.kernel = kernel
+        self.tensors = tensors
+        self.slots = slots
+        self.elementwise = elementwise
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The call path
+
+
+def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any = None) -> Any:
+    """Run an operator on its operands."""
+    try:
+        plan = op.plans.get((tuple(map(type, operands + statics)), statics))
+    except TypeError:  # a list among the statics
+        plan = None
+    if plan is None or modes.function_modes:
+        return _call_slowly(op, operands, statics, out, call, op.plans, inplace=False)
+    values = list(operands)
+    graph = strided = False
+    for i in plan.tensors:
+        tensor = operands[i]
+        storage = tensor._storage
+        if tensor._geometry is None:
+            values[i] = storage.array
+            if storage.stride is not None:
+                strided = True
+        else:
+            values[i] = array_of(tensor)
+            strided = True
+        if tensor._requires_grad or tensor._base is not None:
+            graph = True
+    try:
+        outs = run(plan.kernel, values)
+    except Exception as error:
+        outs = _recover(error, plan.kernel, values)
+    stride = layout.elementwise_strides(outs, [operands[i] for i in plan.tensors]) if strided and plan.elementwise else None
+    if out is not None:
+        return _write_out(op, out, outs, stride, operands)
+    if type(outs) is not tuple and not isinstance(outs, tuple):
+        result = wrap(outs, stride)
+        if graph and modes.grad:
+            node = tape.record(plan.kernel, values, [(i, operands[i]) for i in plan.tensors], (outs,), (result._storage,))
+            if node is not None:
+                node.slots = plan.slots
+                result._grad_fn = node
+                result._requires_grad = True
+        return result
+    return _wrap_many(plan, operands, values, outs, graph)
+
+
+def wrap(array: Any, stride: tuple[int, ...] | None = None) -> Any:
+    """Return a fresh tensor around a jax array."""
+    storage = _new(Storage)
+    storage.array = array
+    storage.stride = stride
+    storage.version = 0
+    storage.host = storage._geometry = None
+    tensor = _new(classes.tensor)
+    tensor._storage = storage
+    tensor._geometry = tensor._value = tensor._grad_fn = tensor._grad = tensor._base = tensor._extra = None
+    tensor._value_version = tensor._view_version = -1
+    tensor._output_nr = 0
+    tensor._requires_grad = False
+    return tensor
+
+
+def _wrap_many(plan: Plan, operands: tuple[Any, ...], values: list[Any], outs: Any, graph: bool) -> Any:
+    results = [wrap(o) for o in outs]
+    if graph and modes.grad:
+        storages = [r._storage for r in results]
+        node = tape.record(plan.kernel, values, [(i, operands[i]) for i in plan.tensors], tuple(outs), storages)
+        if node is not None:
+            node.slots = plan.slots
+            attach(node, results)
+    return type(outs)(*results) if hasattr(outs, "_fields") else tuple(results)
+
+
+def attach(node: tape.Node, results: Sequence[TensorBase]) -> None:
+    """Make ``node`` the history of its outputs; those of integer types have none."""
+    for number, result in enumerate(results):
+        if tape.differentiable(result._storage.array.dtype):
+            result._grad_fn = node
+            result._output_nr = number
+            result._requires_grad = True
+
+
+def call_arrays(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any = None) -> Any:
+    """Run an operator some of whose operands are sequences of tensors."""
+    flat: list[Any] = []
+    lengths: list[int] = []
+    for p, x in zip(op.operand_params, operands, strict=True):
+        if p.kind == "arrays":
+            if not isinstance(x, list | tuple):
+                raise TypeError(
+                    f"{op.name}(): argument '{p.name}' (position {p.position + 1}) must be tuple of Tensors, not {type(x).__name__}"
+                )
+            flat.extend(x)
+            lengths.append(len(x))
+        else:
+            flat.append(x)
+            lengths.append(-1)
+    return call(op, tuple(flat), (*statics, tuple(lengths)), out)
+
+
+def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """Run an operator and write its result into its first operand."""
+    try:
+        plan = op.inplace_plans.get((tuple(map(type, operands + statics)), statics))
+    except TypeError:
+        plan = None
+    if plan is None or modes.function_modes:
+        return _call_slowly(op, operands, statics, None, call_inplace, op.inplace_plans, inplace=True)
+    target = operands[0]
+    check_inplace(target)
+    values = list(operands)
+    graph = False
+    for i in plan.tensors:
+        tensor = operands[i]
+        values[i] = tensor._storage.array if tensor._geometry is None else array_of(tensor)
+        if tensor._requires_grad or tensor._base is not None:
+            graph = True
+    try:
+        result = run(plan.kernel, values)
+    except Exception as error:
+        result = _recover(error, plan.kernel, values)
+    node = None
+    if graph and modes.grad:
+        sources = [(i, operands[i]) for i in plan.tensors]
+        node = tape.record(plan.kernel, values, sources, (result,), (target._storage,), bump=1)
+    values.clear()
+    write(target, result)
+    if node is not None:
+        node.slots = plan.slots
+        _rebase(target, node)
+    return target
+
+
+def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """Return a view of the first operand: no kernel runs, the result shares its storage."""
+    (tensor,) = operands
+    if type(tensor) not in classes.plain or modes.function_modes:
+        return _call_slowly(op, operands, statics, None, call_view, op.plans, inplace=False)
+    geometry = tensor._geometry or tensor._storage.geometry
+    key = (geometry, statics)
+    try:
+        found = op.plans.get(key)
+    except TypeError:
+        return call_view(op, operands, hashable(statics))
+    if found is None:
+        statics = plain_statics(op, statics)
+        found = op.view(geometry, *statics)  # type: ignore[misc]
+        if found is None:
+            return _call_as_copy(op, operands, statics)
+        if len(op.plans) > 50_000:
+            op.plans.clear()
+        op.plans[key] = found
+    if isinstance(found, Geometry):
+        result = as_view(tensor, found)
+        if modes.grad and (tensor._requires_grad or tensor._base is not None):
+            _record_view(op, statics, tensor, [result])
+        return result
+    results = [as_view(tensor, g) for g in found]
+    for result in results:
+        tape.extra_of(result).creation = "multi_output" if modes.grad else "no_grad"
+    if modes.grad and (tensor._requires_grad or tensor._base is not None):
+        _record_view(op, statics, tensor, results)
+    return tuple(results)
+
+
+def as_view(tensor: Any, geometry: Geometry) -> Any:
+    """Return a tensor that looks at the storage of ``tensor`` through ``geometry``; no gradient is recorded."""
+    view = _new(classes.tensor)
+    view._storage = storage = tensor._storage
+    view._geometry = None if geometry == storage.geometry else geometry
+    view._value = view._grad_fn = view._grad = view._extra = None
+    view._value_version = -1
+    view._output_nr = 0
+    view._requires_grad = False
+    view._base = tensor._base or tensor
+    view._view_version = storage.version
+    if not modes.grad:
+        tape.extra_of(view).creation = "no_grad"
+    return view
+
+
+def _record_view(op: Op, statics: tuple[Any, ...], tensor: Any, results: list[Any]) -> None:
+    kernel = op.kernel((TENSOR,), plain_statics(op, statics), False)
+    edge = tape.gradient_edge(tensor)
+    if edge is None or not tape.differentiable(results[0].dtype.np):
+        return
+    aval = shaped(tensor)
+    node = tape.record_view(kernel, aval, edge, len(results))
+    for number, result in enumerate(results):
+        result._grad_fn = node
+        result._output_nr = number
+        result._requires_grad = True
+
+
+def _call_as_copy(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """A view operator whose result cannot be a view (reshape): its body runs."""
+    (tensor,) = operands
+    plan = Plan(op.kernel((TENSOR,), statics, False), (0,), (0,), False)
+    return run_plan(plan, operands)
+
+
+def run_plan(plan: Plan, operands: tuple[Any, ...]) -> Any:
+    """Run a plan on operands that are known to fit it."""
+    values = list(operands)
+    for i in plan.tensors:
+        values[i] = array_of(operands[i])
+    try:
+        outs = run(plan.kernel, values)
+    except Exception as error:
+        outs = _recover(error, plan.kernel, values)
+    if isinstance(outs, tuple):
+        return _wrap_many(plan, operands, values, outs, True)
+    result = wrap(outs)
+    if modes.grad:
+        node = tape.record(plan.kernel, values, [(i, operands[i]) for i in plan.tensors], (outs,), (result._storage,))
+        if node is not None:
+            node.slots = plan.slots
+            attach(node, [result])
+    return result
+
+
+_applied: dict[tuple[Kernel, tuple[bool, ...]], Plan] = {}
+
+
+def apply(kernel: Kernel, operands: Sequence[Any]) -> Any:
+    """Run a kernel that belongs to no operator on tensors and plain values, and record it."""
+    pattern = tuple([isinstance(x, TensorBase) for x in operands])
+    plan = _applied.get((kernel, pattern))
+    if plan is None:
+        tensors = tuple(i for i, t in enumerate(pattern) if t)
+        plan = _applied[kernel, pattern] = Plan(kernel, tensors, tensors, False)
+    return run_plan(plan, tuple(operands))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Reading and writing
+
+
+def array_of(tensor: Any) -> Any:
+    """The current value of a tensor, view or not."""
+    storage = tensor._storage
+    geometry = tensor._geometry
+    if geometry is None:
+        return storage.array
+    if tensor._value_version == storage.version and storage.host is None:
+        return tensor._value
+    array = storage.array
+    reader, starts = views.reader(memory_of(storage, array), geometry)
+    if isinstance(array, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(geometry.size, geometry.dtype.np)
+    value = reader.read(array, *starts)
+    tensor._value = value
+    tensor._value_version = storage.version
+    return value
+
+
+def memory_of(storage: Storage, array: Any) -> Memory:
+    """What the lowering of views needs to know of a storage."""
+    return Memory(tuple(array.shape), storage.stride, storage.geometry.dtype)
+
+
+def lowered(tensor: Any) -> tuple[views.Reader, tuple[int, ...]]:
+    """The compiled reader of a tensor and its start indices."""
+    storage = tensor._storage
+    return views.reader(memory_of(storage, storage.array), geometry_of(tensor))
+
+
+def write(tensor: Any, array: Any) -> None:
+    """Replace a tensor's values, seen by all that share its storage, and count the version up."""
+    storage = tensor._storage
+    if tensor._geometry is None:
+        storage.array = array
+    else:
+        reader, starts = lowered(tensor)
+        current = storage.array
+        if isinstance(current, jax.ShapeDtypeStruct):
+            return
+        if _owned(storage):
+            storage.array = None
+            storage.array = reader.write_donated(current, array, *starts)
+        else:
+            storage.array = reader.write(current, array, *starts)
+    storage.version += 1
+
+
+def _owned(storage: Storage) -> bool:
+    """Whether nothing but the storage holds its array, so that it may be overwritten where it lies."""
+    return type(storage) is Storage and layout.references(storage.array) and not isinstance(storage.array, jax.core.Tracer)
+
+
+def geometry_of(tensor: Any) -> Geometry:
+    """The size, stride and offset of a tensor."""
+    geometry: Geometry = tensor._geometry or tensor._storage.geometry
+    return geometry
+
+
+def shape_of(tensor: Any) -> tuple[int, ...]:
+    """The shape of a tensor as a plain tuple."""
+    geometry = tensor._geometry
+    return tuple(tensor._storage.array.shape) if geometry is None else geometry.size
+
+
+def shaped(tensor: Any) -> Any:
+    """The shape and type of a tensor, without reading it."""
+    geometry = geometry_of(tensor)
+    return jax.ShapeDtypeStruct(geometry.size, geometry.dtype.np)
+
+
+def wrap_host(array: np.ndarray[Any, Any], device: Any = None) -> Any:
+    """Return a fresh tensor with a copy of a NumPy array, on a device."""
+    return wrap(layout.put(array, device))
+
+
+def write_host(tensor: Any, array: np.ndarray[Any, Any]) -> Any:
+    """Fill a tensor in place from a NumPy array of its shape, with the checks of an in-place operation."""
+    check_inplace(tensor)
+    write(tensor, layout.put(np.asarray(array, dtype=geometry_of(tensor).dtype.np), device_of(tensor)))
+    return tensor
+
+
+def device_of(tensor: Any) -> Any:
+    """The torchlike device a tensor lives on."""
+    return layout.of_array(tensor._storage.array)
+
+
+def check_inplace(tensor: Any) -> None:
+    """Refuse an in-place write that PyTorch refuses."""
+    geometry = tensor._geometry
+    if geometry is not None and geometry.overlaps:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location."
+            " Please clone() the tensor before performing the operation."
+        )
+    if tensor._requires_grad or tensor._base is not None:
+        tape.check_inplace(tensor)
+
+
+def _rebase(tensor: Any, node: tape.Node) -> None:
+    rebase(tensor, node)
+
+
+# Set by backward.py: how the history of a tensor and its base changes with an in-place write.
+rebase: Callable[..., None]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The slow path: everything about a call that can be decided once
+
+
+def _call_slowly(
+    op: Op,
+    operands: tuple[Any, ...],
+    statics: tuple[Any, ...],
+    out: Any,
+    again: Callable[..., Any],
+    plans: dict[Any, Any],
+    *,
+    inplace: bool,
+) -> Any:
+    handled, result = overridden(op, operands, statics, out, inplace)
+    if handled:
+        return result
+    clean = tuple(_clean_operand(op, x) for x in operands)
+    if op.view is not None:
+        return again(op, clean, hashable(statics))
+    fixed = hashable(statics)
+    pattern = _pattern(op, clean, fixed)
+    lists = any(p.kind == "arrays" for p in op.operand_params)
+    plain = plain_statics(op, fixed[:-1] if lists else fixed)
+    kernel = op.kernel(pattern, plain, inplace)
+    tensors = tuple(i for i, x in enumerate(clean) if isinstance(x, TensorBase))
+    scalars = {i for i, kind in enumerate(_flat_kinds(op, pattern)) if kind == "scalar"}
+    slots = tuple(i for i in range(len(clean)) if i not in scalars and clean[i] is not None)
+    sources = tuple(i for i in tensors)
+    plan = Plan(kernel, sources, slots, op.promote is not None)
+    types = tuple(map(type, clean + fixed))
+    if all(t in classes.plain or not issubclass(t, TensorBase) for t in types):
+        plans[types, fixed] = plan
+        if modes.function_modes:
+            with without_modes():
+                return again(op, clean, fixed, *(() if inplace else (out,)))
+        return again(op, clean, fixed, *(() if inplace else (out,)))
+    # An instance of a subclass that leaves PyTorch's behaviour alone: computed as a plain tensor, returned as its class.
+    return _call_for_subclass(op, clean, fixed, out, again, plans, types, plan, inplace)
+
+
+def _call_for_subclass(
+    op: Op,
+    clean: tuple[Any, ...],
+    fixed: tuple[Any, ...],
+    out: Any,
+    again: Callable[..., Any],
+    plans: dict[Any, Any],
+    types: tuple[type, ...],
+    plan: Plan,
+    inplace: bool,
+) -> Any:
+    plans[types, fixed] = plan
+    try:
+        return again(op, clean, fixed, *(() if inplace else (out,)))
+    finally:
+        plans.pop((types, fixed), None)
+
+
+def _flat_kinds(op: Op, pattern: tuple[Any, ...]) -> list[str]:
+    return [
+        p.kind
+        for p, entry in zip(op.operand_params, pattern, strict=True)
+        for _ in (entry if isinstance(entry, tuple) else (entry,))
+    ]
+
+
+def _clean_operand(op: Op, x: Any) -> Any:
+    """NumPy scalars become Python numbers."""
+    return x.item() if isinstance(x, np.generic) else x
+
+
+def _pattern(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Check the operands against the declaration and describe each: tensor, type of number, absent."""
+    if not any(p.kind == "arrays" for p in op.operand_params):
+        return tuple(_entry(op, p, x) for p, x in zip(op.operand_params, operands, strict=True))
+    entries: list[Any] = []
+    position = 0
+    for p, length in zip(op.operand_params, statics[-1], strict=True):
+        if length < 0:
+            entries.append(_entry(op, p, operands[position]))
+            position += 1
+        else:
+            part = operands[position : position + length]
+            for number, x in enumerate(part):
+                if x is not None and not isinstance(x, TensorBase):
+                    raise TypeError(f"expected Tensor as element {number} in argument {p.position}, but got {type(x).__name__}")
+            entries.append(tuple(type(None) if x is None else TENSOR for x in part))
+            position += length
+    return tuple(entries)
+
+
+def _entry(op: Op, p: Any, x: Any) -> Any:
+    if isinstance(x, TensorBase):
+        if p.kind == "scalar" and shape_of(x) != ():
+            raise TypeError(f"{op.name}(): argument '{p.name}' (position {p.position + 1}) must be Number, not Tensor")
+        return TENSOR
+    if x is None and p.optional:
+        return type(None)
+    if p.kind in ("arraylike", "scalar") and type(x) in _NUMBERS:
+        return type(x)
+    if p.kind in ("arraylike", "scalar") and isinstance(x, _NUMBERS):
+        return next(t for t in _NUMBERS if isinstance(x, t))
+    wanted = "Number" if p.kind == "scalar" else "Tensor"
+    given = "str" if isinstance(x, str) else type(x).__name__
+    where = f"'{p.name}'" if p.keyword_only else f"'{p.name}' (position {p.position + 1})"
+    raise TypeError(f"{op.qualified_name}(): argument {where} must be {wanted}, not {given}")
+
+
+def hashable(statics: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Lists among the static values become tuples."""
+    return tuple(_hashable(s) for s in statics)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return tuple(_hashable(v) for v in value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, TensorBase):
+        return _number_of(value)
+    return value
+
+
+def _number_of(tensor: TensorBase) -> Any:
+    """A tensor given where a Python number is meant."""
+    return np.asarray(array_of(tensor)).item()
+
+
+_DTYPES = {float: "float64", int: "int64", bool: "bool", complex: "complex128"}
+
+
+def plain_statics(op: Op, statics: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Static values as bodies expect them: a Python type given for a dtype becomes the dtype."""
+    from_type = [i for i, s in enumerate(statics) if isinstance(s, type) and s in _DTYPES]
+    if not from_type:
+        return statics
+    fixed = list(statics)
+    for i in from_type:
+        fixed[i] = BY_NAME[_DTYPES[fixed[i]]]
+    return tuple(fixed)
+
+
+def _recover(error: Exception, kernel: Kernel, values: list[Any]) -> Any:
+    """Run what the compiled kernel refused for a reason that has an answer; else raise PyTorch's error."""
+    if any(isinstance(v, jax.ShapeDtypeStruct) for v in values):
+        return kernel.outputs(values)
+    if isinstance(error, OverflowError):
+        raise RuntimeError("value cannot be converted to type int64_t without overflow") from None
+    moved = layout.together(values)
+    if moved is not None:
+        return run(kernel, moved)
+    raise error
+
+
+def _write_out(op: Op, out: Any, outs: Any, stride: tuple[int, ...] | None, operands: tuple[Any, ...]) -> Any:
+    """Put results into the tensors given as ``out=``."""
+    for x in operands:
+        if modes.grad and isinstance(x, TensorBase) and tape.requires_grad(x):
+            raise RuntimeError(
+                f"{op.name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments"
+                " requires grad."
+            )
+    if isinstance(outs, tuple):
+        if not isinstance(out, list | tuple):
+            raise TypeError(f"{op.name}(): argument 'out' must be tuple of Tensors, not {type(out).__name__}")
+        for target, array in zip(out, outs, strict=True):
+            layout.write_out(target, array, write)
+        return type(outs)(*out) if hasattr(outs, "_fields") else tuple(out)
+    if not isinstance(out, TensorBase):
+        raise TypeError(f"{op.name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    layout.write_out(out, outs, write)
+    return out
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# __torch_function__
+
+
+class without_modes:
+    """Let the active function modes rest while one of them handles a call."""
+
+    def __enter__(self) -> None:
+        self.previous = modes.function_modes
+        modes.function_modes = ()
+
+    def __exit__(self, *exception: object) -> None:
+        modes.function_modes = self.previous
+
+
+def overridden(
+    op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any, inplace: bool
+) -> tuple[bool, Any]:
+    """Give ``__torch_function__`` of a mode or of a foreign class the first say."""
+    if modes.function_disabled:
+        return False, None
+    foreign = [
+        x
+        for x in operands
+        if type(x) not in classes.plain and type(x) not in _NUMBERS and x is not None and overrides_functions(type(x))
+    ]
+    if not foreign and not modes.function_modes:
+        return False, None
+    args, kwargs = _as_called(op, operands, statics, out)
+    function = op.inplace_function if inplace else op.function
+    return True, override(function, foreign, args, kwargs)
+
+
+def overrides_functions(cls: type) -> bool:
+    """Whether a class brings its own ``__torch_function__``."""
+    own = getattr(cls, "__torch_function__", None)
+    if own is None:
+        return False
+    default = getattr(classes.tensor, "__torch_function__", None)
+    return getattr(own, "__func__", own) is not getattr(default, "__func__", default)
+
+
+def override(function: Any, foreign: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Ask the modes, then the classes (subclasses before their parents), what a function gives."""
+    types = tuple(dict.fromkeys(type(x) for x in foreign))
+    if modes.function_modes:
+        *outer, mode = modes.function_modes
+        previous = modes.function_modes
+        modes.function_modes = tuple(outer)
+        try:
+            return mode.__torch_function__(function, types, args, kwargs)
+        finally:
+            modes.function_modes = previous
+    ordered = sorted(foreign, key=lambda x: -len(type(x).__mro__))
+    for x in ordered:
+        result = type(x).__torch_function__(function, types, args, kwargs)
+        if result is not NotImplemented:
+            return result
+    names = ", ".join(str(t) for t in types)
+    raise TypeError(f"Multiple dispatch failed for 'torch.{function.__name__}'; all __torch_function__ handlers returned NotImplemented: {names}")
+
+
+def _as_called(
+    op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The positional and keyword arguments from which a call was made."""
+    flat, fixed = iter(operands), iter(statics)
+    lengths = iter(statics[-1]) if any(p.kind == "arrays" for p in op.operand_params) else None
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for p in op.params:
+        if p.kind in ("static", "varints"):
+            value = next(fixed)
+        elif lengths is not None and (length := next(lengths)) >= 0:
+            value = [next(flat) for _ in range(length)]
+        else:
+            value = next(flat)
+        if p.keyword_only:
+            if value is not p.default:
+                kwargs[p.name] = value
+        else:
+            args.append(value)
+    if out is not None:
+        kwargs["out"] = out
+    return tuple(args), kwargs

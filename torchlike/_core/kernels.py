@@ -1,0 +1,409 @@
+"""Compiled forward and backward functions, cached: a repeated call traces nothing.
+
+A `Kernel` is a pure function of arrays with its jit. Its backward kernels are made from `jax.vjp` (or the operator's own
+formula) and read only the inputs and outputs that survive dead-code elimination of the traced backward: those are
+what a graph node keeps, by reference. A backward kernel is itself a `Kernel`, so double backward is the same mechanism.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.interpreters import partial_eval
+
+from torchlike._core import dtype as dtypes
+from torchlike._core import errors
+from torchlike._core.promote import can_cast, compute_and_result, of_number
+
+if TYPE_CHECKING:
+    from torchlike._core.op import Op
+
+TENSOR = "T"  # the pattern entry of a tensor; numbers are entered by their type, absent operands by NoneType
+_NONE = type(None)
+
+
+class Kernel:
+    """A pure function of operands (arrays, Python numbers, None), compiled.
+
+    ``epoch`` counts the traces of the forward, that is the operand shapes and types seen so far; a backward plan made
+    for fewer of them is made again.
+    """
+
+    __slots__ = ("backwards", "conjugate", "default", "epoch", "formula", "function", "jitted", "name", "node", "donated", "vjp_leaves")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        node: str,
+        formula: Callable[..., Any] | None = None,
+        vjp_leaves: bool = False,
+    ) -> None:
+        self.function = function
+        self.formula = formula
+        self.name = name
+        self.node = node
+        self.epoch = 0
+        self.backwards: dict[tuple[int, ...], BackwardPlan] = {}
+        self.default = dtypes.get_default_dtype()
+        self.vjp_leaves = vjp_leaves
+        self.jitted = jax.jit(self._traced)
+        self.donated: Callable[..., Any] | None = None
+
+    def _traced(self, *operands: Any) -> Any:
+        self.epoch += 1
+        with dtypes.default_scope(self.default):
+            return self.function(*operands)
+
+    def outputs(self, operands: Sequence[Any]) -> Any:
+        """Return the shapes and types of the outputs without computing them."""
+        return jax.eval_shape(self._traced, *operands)
+
+    def backward_plan(self, mask: tuple[int, ...], operands: Sequence[Any], outs: tuple[Any, ...]) -> BackwardPlan:
+        """Return what the backward with respect to the operands ``mask`` needs to keep."""
+        plan = self.backwards.get(mask)
+        if plan is None or plan.epoch != self.epoch:
+            previous = plan
+            plan = BackwardPlan(self, mask, operands, outs, previous)
+            self.backwards[mask] = plan
+        return plan
+
+    def __repr__(self) -> str:
+        return f"<Kernel {self.name}>"
+
+
+def run(kernel: Kernel, operands: Sequence[Any]) -> Any:
+    """Compute: the one seam that everything passes."""
+    return kernel.jitted(*operands)
+
+
+class BackwardPlan:
+    """Which operands and outputs a backward keeps, and the kernels made for the shapes of the others."""
+
+    __slots__ = ("epoch", "inputs", "kernel", "kernels", "mask", "outputs", "seen", "single")
+
+    def __init__(
+        self, kernel: Kernel, mask: tuple[int, ...], operands: Sequence[Any], outs: tuple[Any, ...], previous: BackwardPlan | None
+    ) -> None:
+        self.kernel = kernel
+        self.mask = mask
+        self.single = len(outs) == 1
+        self.kernels: dict[Any, Kernel] = {}
+        self.seen: dict[Any, Any] = {}  # of view operators: the metas by the input's shape and type
+        self.epoch = kernel.epoch
+        avals = [_aval(x) for x in operands]
+        out_avals = [_aval(x) for x in outs]
+        present = tuple(i for i, a in enumerate(out_avals) if differentiable(a.dtype))
+        n_in, n_out = len(avals), len(out_avals)
+
+        def everything(values: Sequence[Any], results: Sequence[Any], grads: Sequence[Any]) -> Any:
+            return _backward(kernel, mask, values, results, present, grads)
+
+        closed = jax.make_jaxpr(everything)(avals, out_avals, [out_avals[i] for i in present])
+        used = partial_eval.dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars))[1]
+        # None operands take no variable of the traced function.
+        positions = [i for i, a in enumerate(avals) if a is not None]
+        inputs = {i for i, u in zip(positions, used[: len(positions)], strict=True) if u}
+        outputs = {i for i in range(n_out) if used[len(positions) + i]}
+        if previous is not None:
+            inputs.update(previous.inputs)
+            outputs.update(previous.outputs)
+        assert all(i < n_in for i in inputs)
+        self.inputs = tuple(sorted(inputs))
+        self.outputs = tuple(sorted(outputs))
+
+    def metas(self, operands: Sequence[Any], outs: tuple[Any, ...]) -> Any:
+        """The shapes and types of what is not kept, which the backward knows only by them."""
+        kept = self.inputs
+        metas = tuple([None if i in kept else _meta(x) for i, x in enumerate(operands)])
+        if self.single:
+            return metas, None
+        return metas, tuple([None if i in self.outputs else _meta(x) for i, x in enumerate(outs)])
+
+    def backward(self, metas: Any, present: tuple[int, ...]) -> Kernel:
+        """Return the kernel ``(kept inputs, kept outputs, gradients of the outputs present) -> gradients of mask``."""
+        key = (metas, present)
+        found = self.kernels.get(key)
+        if found is None:
+            found = self.kernels[key] = self._make(metas, present)
+        return found
+
+    def _make(self, metas: Any, present: tuple[int, ...]) -> Kernel:
+        kernel, mask, inputs, outputs = self.kernel, self.mask, self.inputs, self.outputs
+        in_metas, out_metas = metas
+
+        def function(*values: Any) -> tuple[Any, ...]:
+            operands = [_dummy(m) for m in in_metas]
+            results: list[Any] = [None] if out_metas is None else [_dummy(m) for m in out_metas]
+            split = len(inputs) + len(outputs)
+            for i, value in zip(inputs, values[: len(inputs)], strict=True):
+                operands[i] = value
+            for i, value in zip(outputs, values[len(inputs) : split], strict=True):
+                results[i] = value
+            return _backward(kernel, mask, operands, results, present, values[split:])
+
+        return Kernel(function, f"{kernel.name}_backward", _backward_node(kernel.node))
+
+
+def _backward(
+    kernel: Kernel,
+    mask: tuple[int, ...],
+    operands: Sequence[Any],
+    results: Sequence[Any],
+    present: tuple[int, ...],
+    grads: Sequence[Any],
+) -> tuple[Any, ...]:
+    """The gradients of the operands ``mask``, given those of the outputs ``present`` (PyTorch's complex convention)."""
+    found: list[Any] = [None] * len(results)
+    for i, grad in zip(present, grads, strict=True):
+        found[i] = _conj(grad)
+    if kernel.formula is not None:
+        cotangents = kernel.formula(mask, operands, results, found)
+    else:
+        cotangents = _vjp(kernel, mask, operands, results, found)
+    return tuple(_conj(c) for c in cotangents)
+
+
+def _vjp(
+    kernel: Kernel, mask: tuple[int, ...], operands: Sequence[Any], results: Sequence[Any], grads: Sequence[Any]
+) -> Sequence[Any]:
+    selected: list[int] = []
+
+    def forward(*values: Any) -> tuple[Any, ...]:
+        full = list(operands)
+        for i, value in zip(mask, values, strict=True):
+            full[i] = value
+        outs = as_tuple(kernel.function(*full))
+        selected[:] = [i for i, out in enumerate(outs) if differentiable(out.dtype)]
+        return tuple(outs[i] for i in selected)
+
+    outs, pullback = jax.vjp(forward, *(operands[i] for i in mask))
+    # A residual that is one of the outputs is taken from the output that the graph keeps, not computed again.
+    leaves, tree = jax.tree_util.tree_flatten(pullback)
+    named = {id(out): i for out, i in zip(outs, selected, strict=True)}
+    leaves = [
+        results[named[id(leaf)]] if id(leaf) in named and results[named[id(leaf)]] is not None else leaf for leaf in leaves
+    ]
+    pullback = jax.tree_util.tree_unflatten(tree, leaves)
+    cotangents = []
+    for i, out in zip(selected, outs, strict=True):
+        grad = grads[i]
+        cotangents.append(jnp.zeros(out.shape, out.dtype) if grad is None else cast(grad, out.dtype))
+    gradients: Sequence[Any] = pullback(tuple(cotangents))
+    return gradients
+
+
+def _conj(x: Any) -> Any:
+    return lax.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x
+
+
+def as_tuple(outs: Any) -> tuple[Any, ...]:
+    """The outputs of a body as a tuple."""
+    return tuple(outs) if isinstance(outs, tuple | list) else (outs,)
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """Convert between types as PyTorch does: complex to real drops the imaginary part without a word."""
+    x = jnp.asarray(x)
+    if jnp.issubdtype(x.dtype, jnp.complexfloating) and not jnp.issubdtype(dtype, jnp.complexfloating):
+        if dtype == jnp.bool_:
+            return x != 0
+        x = x.real
+    return lax.convert_element_type(x, dtype)
+
+
+def _backward_node(node: str) -> str:
+    head, _, digit = node.rpartition("Backward")
+    return f"{head}BackwardBackward{digit}" if head else node
+
+
+def differentiable(dtype: Any) -> bool:
+    """Whether values of this type carry gradients."""
+    return bool(jnp.issubdtype(dtype, jnp.inexact))
+
+
+def _aval(x: Any) -> Any:
+    if x is None:
+        return None
+    if isinstance(x, bool | int | float | complex):
+        return jax.ShapeDtypeStruct((), np.asarray(x).dtype, weak_type=True)
+    return jax.ShapeDtypeStruct(x.shape, x.dtype)
+
+
+def _meta(x: Any) -> Any:
+    if x is None or isinstance(x, bool | int | float | complex):
+        return x if x is None else type(x)
+    return (tuple(x.shape), x.dtype)
+
+
+def _dummy(meta: Any) -> Any:
+    """A stand-in for an operand whose values the backward does not read."""
+    if meta is None:
+        return None
+    if isinstance(meta, type):
+        return meta()
+    return jnp.zeros(*meta)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Kernels of operators
+
+
+def make_kernel(op: Op, pattern: tuple[Any, ...], statics: tuple[Any, ...], inplace: bool) -> Kernel:
+    """Compose an operator's promotion, its body and the rounding of its result into one kernel."""
+    call = _BodyCall(op, pattern, statics, inplace)
+    formula = None if op.formula is None else call.gradients
+    return Kernel(call, op.qualified_name, op.node, formula)
+
+
+class _BodyCall:
+    """An operator's body with everything static bound: what a kernel traces."""
+
+    def __init__(self, op: Op, pattern: tuple[Any, ...], statics: tuple[Any, ...], inplace: bool) -> None:
+        self.op = op
+        self.pattern = pattern
+        self.statics = {p.name: value for p, value in zip(op.static_params, statics, strict=True)}
+        self.inplace = inplace
+
+    def __call__(self, *operands: Any) -> Any:
+        mids, result_dtype = self._prepare(operands)
+        outs = self._body(mids)
+        many = isinstance(outs, tuple | list)
+        finished = [self._finish(out, result_dtype, operands) for out in as_tuple(outs)]
+        if not many:
+            return finished[0]
+        return type(outs)(*finished) if hasattr(outs, "_fields") else tuple(finished)
+
+    def gradients(self, mask: tuple[int, ...], operands: Sequence[Any], results: Sequence[Any], grads: Sequence[Any]) -> Any:
+        """The operator's own gradient formula, between the casts of its promotion."""
+
+        def prepare(*values: Any) -> tuple[Any, ...]:
+            full = list(operands)
+            for i, value in zip(mask, values, strict=True):
+                full[i] = value
+            mids = self._prepare(full)[0]
+            return tuple(mids[i] for i in mask)
+
+        mids, _ = self._prepare(operands)
+        shapes = jax.eval_shape(lambda: as_tuple(self._body(mids)))
+        selected, pullback = jax.vjp(prepare, *(operands[i] for i in mask))
+        outs = [None if r is None else cast(r, s.dtype) for r, s in zip(results, shapes, strict=True)]
+        cotangents = [
+            (jnp.zeros(s.shape, s.dtype) if g is None else cast(g, s.dtype)) if differentiable(s.dtype) else None
+            for g, s in zip(grads, shapes, strict=True)
+        ]
+        assert self.op.formula is not None
+        given = self.op.formula(cotangents[0] if len(shapes) == 1 else tuple(cotangents), tuple(mids), tuple(outs), **self.statics)
+        chosen = []
+        for i, mid in zip(mask, selected, strict=True):
+            gradient = given[i]
+            chosen.append(jnp.zeros(mid.shape, mid.dtype) if gradient is None else cast(gradient, mid.dtype).reshape(mid.shape))
+        return pullback(tuple(chosen))
+
+    def _prepare(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
+        """Cast and broadcast the operands of an elementwise operator; leave the others as they are."""
+        if self.op.promote is None:
+            return list(operands), None
+        kinds = self._flat_kinds()
+        described = [
+            _describe(x, entry)
+            for x, entry, kind in zip(operands, _flatten(self.pattern), kinds, strict=True)
+            if kind != "scalar" and entry is not _NONE
+        ]
+        compute, result = compute_and_result(self.op.promote, described)
+        shape = errors.broadcast_shapes(
+            *(x.shape for x, kind in zip(operands, kinds, strict=True) if kind != "scalar" and hasattr(x, "shape"))
+        )
+        mids: list[Any] = []
+        for x, entry, kind, name in zip(operands, _flatten(self.pattern), kinds, self._flat_names(), strict=True):
+            if entry is _NONE:
+                mids.append(None)
+            elif kind == "scalar":
+                mids.append(_cast_scalar(x, entry, compute, name))
+            else:
+                mids.append(lax.broadcast_in_dim(y := cast(x, compute), shape, tuple(range(len(shape) - y.ndim, len(shape)))))
+        return mids, result
+
+    def _finish(self, out: Any, result_dtype: Any, operands: Sequence[Any]) -> Any:
+        dtype = out.dtype if result_dtype is None else result_dtype
+        if self.inplace:
+            target = operands[0]
+            if tuple(out.shape) != tuple(target.shape):
+                raise RuntimeError(
+                    f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(out.shape)}"
+                )
+            check_castable(dtype, target.dtype)
+            dtype = target.dtype
+        return cast(out, dtype)
+
+    def _body(self, mids: Sequence[Any]) -> Any:
+        groups = iter(_regroup(mids, self.pattern))
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for p in self.op.params:
+            value = next(groups) if p.kind in ("array", "arraylike", "arrays", "scalar") else self.statics[p.name]
+            if p.keyword_only:
+                keywords[p.name] = value
+            else:
+                positional.append(value)
+        return self.op.body(*positional, **keywords)
+
+    def _flat_kinds(self) -> list[str]:
+        return [p.kind for p, entry in zip(self.op.operand_params, self.pattern, strict=True) for _ in _entries(entry)]
+
+    def _flat_names(self) -> list[str]:
+        return [p.name for p, entry in zip(self.op.operand_params, self.pattern, strict=True) for _ in _entries(entry)]
+
+
+def _entries(entry: Any) -> tuple[Any, ...]:
+    return entry if isinstance(entry, tuple) else (entry,)
+
+
+def _flatten(pattern: tuple[Any, ...]) -> list[Any]:
+    return [e for entry in pattern for e in _entries(entry)]
+
+
+def _regroup(flat: Sequence[Any], pattern: tuple[Any, ...]) -> list[Any]:
+    """Give a body its operands one by one, sequences as tuples."""
+    groups, position = [], 0
+    for entry in pattern:
+        if isinstance(entry, tuple):
+            groups.append(tuple(flat[position : position + len(entry)]))
+            position += len(entry)
+        else:
+            groups.append(flat[position])
+            position += 1
+    return groups
+
+
+def _describe(x: Any, entry: Any) -> tuple[dtypes.dtype, str]:
+    if entry == TENSOR:
+        return dtypes.of(x.dtype), "dim" if x.ndim else "zero"
+    return of_number(entry), "number"
+
+
+def _cast_scalar(x: Any, number: Any, compute: Any, name: str) -> Any:
+    """Bring a Scalar (alpha, beta, value) to the compute type, refusing what would lose its meaning."""
+    if number != TENSOR:
+        integral = jnp.issubdtype(compute, jnp.integer) or compute == jnp.bool_
+        if number is float and integral:
+            raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+        if number is bool and compute != jnp.bool_:
+            raise RuntimeError(f"Boolean {name} only supported for Boolean results.")
+        if number is complex and not jnp.issubdtype(compute, jnp.complexfloating):
+            raise RuntimeError(f"For non-complex input tensors, argument {name} must not be a complex number.")
+    return cast(x, compute)
+
+
+def check_castable(source: Any, target: Any) -> None:
+    """Refuse a result that the tensor written to cannot hold (PyTorch's ``can_cast``)."""
+    from_dtype, to_dtype = dtypes.of(np.dtype(source)), dtypes.of(np.dtype(target))
+    if not can_cast(from_dtype, to_dtype):
+        raise RuntimeError(
+            f"result type {errors.scalar_type(from_dtype)} can't be cast to the desired output type {errors.scalar_type(to_dtype)}"
+        )

@@ -1,0 +1,161 @@
+"""Where results lie: the strides PyTorch gives them, the tensors given as ``out=``, and the devices operands share."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from torchlike._core import device as devices
+from torchlike._core import errors
+from torchlike._core.kernels import cast, check_castable
+from torchlike._core.storage import Storage
+from torchlike._core.tensor_state import TensorBase
+from torchlike._core.views import contiguous_strides
+
+
+def elementwise_strides(out: Any, operands: Sequence[TensorBase]) -> tuple[int, ...] | None:
+    """Return the strides of an elementwise result, None for row-major.
+
+    PyTorch orders the dimensions of the result as those of its operands, the first operand that tells two dimensions
+    apart deciding; the result is dense in that order.
+    """
+    shape = tuple(out[0].shape if isinstance(out, tuple) else out.shape)
+    ndim = len(shape)
+    if ndim < 2:
+        return None
+    strides = [s for s in (_broadcast_strides(t, shape) for t in operands) if s is not None]
+    plain = contiguous_strides(shape)
+    if not strides or all(s == plain for s in strides):
+        return None
+
+    def order(a: int, b: int) -> int:
+        """Negative: a is the faster of the two dimensions; 0: nothing tells."""
+        for s in strides:
+            if s[a] == 0 or s[b] == 0:
+                continue
+            if s[a] != s[b]:
+                return -1 if s[a] < s[b] else 1
+            if shape[a] > shape[b]:
+                return 1
+        return 0
+
+    dims = list(range(ndim - 1, -1, -1))  # fastest first
+    for i in range(1, ndim):
+        at = i
+        for j in range(i - 1, -1, -1):
+            comparison = order(dims[j], dims[at])
+            if comparison > 0:
+                dims[j], dims[at] = dims[at], dims[j]
+                at = j
+            elif comparison < 0:
+                break
+    result = [0] * ndim
+    step = 1
+    for d in dims:
+        result[d] = step
+        step *= max(shape[d], 1)
+    found = tuple(result)
+    return None if found == plain else found
+
+
+def _broadcast_strides(tensor: TensorBase, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    geometry = tensor._geometry or tensor._storage.geometry
+    if not geometry.size:
+        return None
+    pad = len(shape) - len(geometry.size)
+    return (0,) * pad + tuple(
+        0 if size == 1 and shape[pad + i] != 1 else stride
+        for i, (size, stride) in enumerate(zip(geometry.size, geometry.stride, strict=True))
+    )
+
+
+def references(array: Any) -> bool:
+    """Whether only one storage holds ``array`` (besides the callers' own frames)."""
+    # storage attribute, the caller's argument expression, this parameter, getrefcount's argument
+    return sys.getrefcount(array) <= 3
+
+
+def of_array(array: Any) -> devices.device:
+    """The device of an array; of a shape without data, the meta device."""
+    if isinstance(array, jax.ShapeDtypeStruct):
+        return devices.META
+    if isinstance(array, jax.core.Tracer):
+        return devices.CPU if _tracing_device is None else _tracing_device
+    return devices.of_jax(array.device)
+
+
+_tracing_device: devices.device | None = None
+
+
+def together(values: Sequence[Any]) -> list[Any] | None:
+    """Bring 0-dim CPU operands to the device of the others, as PyTorch does; None when all are on one device already.
+
+    Raises PyTorch's error when operands with dimensions are on different devices.
+    """
+    arrays = [v for v in values if isinstance(v, jax.Array) and not isinstance(v, jax.core.Tracer)]
+    places = list(dict.fromkeys(v.device for v in arrays))
+    if len(places) < 2:
+        return None
+    wide = list(dict.fromkeys(v.device for v in arrays if v.ndim))
+    others = wide or [p for p in places if p.platform != "cpu"]
+    if len(others) > 1 or any(v.device not in others and v.device.platform != "cpu" for v in arrays):
+        names = [str(devices.of_jax(p)) for p in places]
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, {names[0]} and {names[1]}!"
+        )
+    return [jax.device_put(v, others[0]) if isinstance(v, jax.Array) else v for v in values]
+
+
+def put(value: Any, device: Any = None) -> Any:
+    """Return a private copy of host values (or a jax array) committed to a device."""
+    place = devices.resolve(device)
+    if place is devices.META:
+        return jax.ShapeDtypeStruct(value.shape, value.dtype)
+    return jax.device_put(value, devices.jax_device(place), may_alias=False)
+
+
+def write_out(target: TensorBase, array: Any, write: Any) -> None:
+    """Write a result into a tensor given as ``out=``, resizing it if its shape is another."""
+    geometry = target._geometry or target._storage.geometry
+    check_castable(array.dtype, geometry.dtype.np)
+    if target._requires_grad:
+        raise RuntimeError("functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
+    value = array if array.dtype == geometry.dtype.np else _convert(array, geometry.dtype.np)
+    if geometry.size != tuple(array.shape):
+        if geometry.numel:
+            warnings.warn(
+                "An output with one or more elements was resized since it had shape "
+                f"{list(geometry.size)}, which does not match the required output shape {list(array.shape)}. This behavior is"
+                " deprecated, and in a future PyTorch release outputs will not be resized unless they have zero elements."
+                " You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                UserWarning,
+                stacklevel=5,
+            )
+        resize(target, value)
+        return
+    errors.check(not geometry.overlaps, "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.")
+    write(target, value)
+
+
+def _convert(array: Any, dtype: Any) -> Any:
+    key = (array.dtype, dtype)
+    found = _converters.get(key)
+    if found is None:
+        found = _converters[key] = jax.jit(lambda x: cast(x, dtype))
+    return found(array)
+
+
+_converters: dict[Any, Any] = {}
+
+
+def resize(target: TensorBase, value: Any) -> None:
+    """Give a tensor's storage new contents of another shape."""
+    storage: Storage = target._storage
+    storage.replace(value)
+    target._geometry = None
+    target._value = None
+    storage.version += 1

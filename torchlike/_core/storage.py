@@ -1,0 +1,122 @@
+"""The mutable box behind tensors: one immutable jax array at a time, and a version counter."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import jax
+import numpy as np
+
+from torchlike._core import device as devices
+from torchlike._core.dtype import BY_NUMPY
+from torchlike._core.views import Geometry, contiguous_strides
+
+# XLA's CPU backend reads memory in place only when it starts on such a boundary; anything else it copies.
+ALIGNMENT = 64
+
+
+class Storage:
+    """Memory that several tensors may share.
+
+    ``array`` has the logical shape it was made with; ``stride`` says how its elements lie in (PyTorch's) memory: None is
+    row-major, else the strides of a dense permutation, so that a result laid out like a transposed or channels-last
+    input needs no transposition.
+    """
+
+    __slots__ = ("__weakref__", "_geometry", "array", "host", "stride", "version")
+
+    def __init__(self, array: Any, stride: tuple[int, ...] | None = None) -> None:
+        self.array = array
+        self.stride = stride
+        self.version = 0
+        self.host: np.ndarray[Any, Any] | None = None
+        self._geometry: Geometry | None = None
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry of a tensor that is the whole storage."""
+        found = self._geometry
+        if found is None:
+            array = self.array
+            shape = tuple(array.shape)
+            found = Geometry(shape, self.stride or contiguous_strides(shape), 0, BY_NUMPY[array.dtype], False, False)
+            self._geometry = found
+        return found
+
+    def replace(self, array: Any, stride: tuple[int, ...] | None = None) -> None:
+        """Put an array of another shape, dtype or layout in (``resize_``, ``set_``, ``.data =``)."""
+        if self.host is not None:  # other memory from here on: no longer shared
+            self.host = None
+            self.__class__ = Storage
+        self.array = array
+        self.stride = stride
+        self._geometry = None
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the memory in bytes."""
+        return int(self.array.size) * int(self.array.dtype.itemsize)
+
+    def share_with_host(self) -> np.ndarray[Any, Any]:
+        """Return the memory as a flat writable NumPy array that stays in step with this storage from now on."""
+        if self.host is None:
+            self.geometry  # noqa: B018 - HostStorage reads by it
+            self.host = _writable(self.array if self.stride is None else _physical(self.array, self.stride))
+            self.__class__ = HostStorage
+        return self.host
+
+
+class HostStorage(Storage):
+    """A storage whose memory a NumPy array shares: writes of either side are seen by the other.
+
+    The memory is handed to XLA without a copy where it is aligned. Where it is not, each read copies it, as long as
+    somebody else can still write to it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def array(self) -> Any:  # type: ignore[override]
+        """The current contents, read from the shared memory."""
+        geometry = self._geometry
+        assert self.host is not None and geometry is not None
+        if self.stride is None:
+            return as_jax(self.host.reshape(geometry.size))
+        order = sorted(range(len(geometry.size)), key=lambda d: -geometry.stride[d])
+        physical = self.host.reshape([geometry.size[d] for d in order])
+        return as_jax(np.ascontiguousarray(physical.transpose(np.argsort(order))))
+
+    @array.setter
+    def array(self, value: Any) -> None:
+        assert self.host is not None
+        flat = value if self.stride is None else _physical(value, self.stride)
+        np.copyto(self.host, np.asarray(flat).reshape(-1))
+
+
+def host_storage(host: np.ndarray[Any, Any]) -> Storage:
+    """Return a storage that shares the memory of a C-contiguous NumPy array."""
+    storage = Storage(as_jax(host))
+    storage.geometry  # noqa: B018 - the host getter relies on the geometry being known
+    storage.host = host.reshape(-1)
+    storage.__class__ = HostStorage
+    return storage
+
+
+def as_jax(host: np.ndarray[Any, Any]) -> jax.Array:
+    """Return a CPU jax array over NumPy memory, without a copy where the memory is aligned."""
+    return jax.device_put(host, devices.cpu_device, may_alias=True)
+
+
+def _physical(array: Any, stride: tuple[int, ...]) -> Any:
+    order = sorted(range(array.ndim), key=lambda d: -stride[d])
+    return jax.numpy.transpose(array, order)
+
+
+def _writable(array: Any) -> np.ndarray[Any, Any]:
+    """Return a writable flat NumPy view of a CPU jax array's own buffer."""
+    if array.size == 0:
+        return np.empty(0, array.dtype)
+    block = (ctypes.c_byte * (array.size * array.dtype.itemsize)).from_address(array.unsafe_buffer_pointer())
+    block._owner = array  # the buffer lives as long as any NumPy view of it
+    return np.frombuffer(block, np.uint8).view(array.dtype)
