@@ -44,9 +44,7 @@ def check(condition: bool, message: str, exception: type[Exception] = RuntimeErr
 
 def not_implemented(operator: str, dtype: Any) -> NoReturn:
     """Raise PyTorch's refusal of a dtype, e.g. ``"addmm_impl_cpu_" not implemented for 'Bool'``."""
-    name = scalar_type(dtype)
-    error = NotImplementedError if name.startswith(("UInt", "Float8")) else RuntimeError
-    raise error(f"\"{operator}\" not implemented for '{name}'")
+    raise NotImplementedError(f"\"{operator}\" not implemented for '{scalar_type(dtype)}'")
 
 
 def wrap_dim(dim: int, ndim: int, *, scalar: bool = True) -> int:
