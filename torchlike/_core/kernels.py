@@ -7,6 +7,7 @@ what a graph node keeps, by reference. A backward kernel is itself a `Kernel`, s
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ class Kernel:
     for fewer of them is made again.
     """
 
-    __slots__ = ("backwards", "conjugate", "default", "epoch", "formula", "function", "jitted", "name", "node", "donated", "vjp_leaves")
+    __slots__ = ("backwards", "default", "epoch", "formula", "function", "jitted", "name", "node")
 
     def __init__(
         self,
@@ -42,7 +43,6 @@ class Kernel:
         name: str,
         node: str,
         formula: Callable[..., Any] | None = None,
-        vjp_leaves: bool = False,
     ) -> None:
         self.function = function
         self.formula = formula
@@ -51,9 +51,7 @@ class Kernel:
         self.epoch = 0
         self.backwards: dict[tuple[int, ...], BackwardPlan] = {}
         self.default = dtypes.get_default_dtype()
-        self.vjp_leaves = vjp_leaves
         self.jitted = jax.jit(self._traced)
-        self.donated: Callable[..., Any] | None = None
 
     def _traced(self, *operands: Any) -> Any:
         self.epoch += 1
@@ -68,9 +66,11 @@ class Kernel:
         """Return what the backward with respect to the operands ``mask`` needs to keep."""
         plan = self.backwards.get(mask)
         if plan is None or plan.epoch != self.epoch:
-            previous = plan
-            plan = BackwardPlan(self, mask, operands, outs, previous)
-            self.backwards[mask] = plan
+            made = BackwardPlan(self, mask, operands, outs, plan)
+            if plan is not None and (made.inputs, made.outputs) == (plan.inputs, plan.outputs):
+                plan.epoch = self.epoch  # new shapes that need nothing more: keep the kernels compiled so far
+            else:
+                plan = self.backwards[mask] = made
         return plan
 
     def __repr__(self) -> str:
@@ -258,7 +258,20 @@ def make_kernel(op: Op, pattern: tuple[Any, ...], statics: tuple[Any, ...], inpl
     """Compose an operator's promotion, its body and the rounding of its result into one kernel."""
     call = _BodyCall(op, pattern, statics, inplace)
     formula = None if op.formula is None else call.gradients
-    return Kernel(call, op.qualified_name, op.node, formula)
+    node = op.node if isinstance(op.node, str) else op.node(pattern, **call.statics)
+    return Kernel(call, op.qualified_name, node, formula)
+
+
+class _Tracing(threading.local):
+    operands: tuple[tuple[dtypes.dtype, str] | None, ...] = ()
+
+
+_tracing = _Tracing()
+
+
+def operands_given() -> tuple[tuple[dtypes.dtype, str] | None, ...]:
+    """For bodies: the dtype and category ("dim", "zero", "number") of each operand before promotion, None if absent."""
+    return _tracing.operands
 
 
 class _BodyCall:
@@ -269,6 +282,7 @@ class _BodyCall:
         self.pattern = pattern
         self.statics = {p.name: value for p, value in zip(op.static_params, statics, strict=True)}
         self.inplace = inplace
+        self.given: tuple[tuple[dtypes.dtype, str] | None, ...] = ()
 
     def __call__(self, *operands: Any) -> Any:
         mids, result_dtype = self._prepare(operands)
@@ -307,14 +321,12 @@ class _BodyCall:
 
     def _prepare(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
         """Cast and broadcast the operands of an elementwise operator; leave the others as they are."""
+        entries = _flatten(self.pattern)
+        self.given = tuple(None if e is _NONE else _describe(x, e) for x, e in zip(operands, entries, strict=True))
         if self.op.promote is None:
             return list(operands), None
         kinds = self._flat_kinds()
-        described = [
-            _describe(x, entry)
-            for x, entry, kind in zip(operands, _flatten(self.pattern), kinds, strict=True)
-            if kind != "scalar" and entry is not _NONE
-        ]
+        described = [g for g, kind in zip(self.given, kinds, strict=True) if kind != "scalar" and g is not None]
         compute, result = compute_and_result(self.op.promote, described)
         shape = errors.broadcast_shapes(
             *(x.shape for x, kind in zip(operands, kinds, strict=True) if kind != "scalar" and hasattr(x, "shape"))
@@ -342,6 +354,14 @@ class _BodyCall:
         return cast(out, dtype)
 
     def _body(self, mids: Sequence[Any]) -> Any:
+        previous = _tracing.operands
+        _tracing.operands = self.given
+        try:
+            return self._called(mids)
+        finally:
+            _tracing.operands = previous
+
+    def _called(self, mids: Sequence[Any]) -> Any:
         groups = iter(_regroup(mids, self.pattern))
         positional: list[Any] = []
         keywords: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jax
 
 from torchlike._core import dispatch
-from torchlike._core.kernels import Kernel, make_kernel
+from torchlike._core.kernels import Kernel, make_kernel, operands_given
 from torchlike._core.promote import (
     ALWAYS_BOOL,
     BOOL_TO_LONG,
@@ -40,9 +40,11 @@ __all__ = [
     "Op",
     "Scalar",
     "VarInts",
+    "alias",
     "composite",
     "defvjp",
     "op",
+    "operands_given",
     "registry",
 ]
 
@@ -83,6 +85,7 @@ class Op:
 
     __slots__ = (
         "body",
+        "check",
         "formula",
         "function",
         "inplace_function",
@@ -107,6 +110,7 @@ class Op:
         self.name = body.__name__
         self.namespace = namespace
         self.promote = flags["promote"]
+        self.check = flags["check"]
         self.view = flags["view"]
         self.random = flags["random"]
         self.residuals = flags["residuals"]
@@ -208,16 +212,21 @@ def op(
     out: bool | None = None,
     view: Callable[..., Any] | None = None,
     random: bool = False,
-    node: str | None = None,
+    node: str | Callable[..., str] | None = None,
     residuals: str = "auto",
+    check: Callable[..., None] | None = None,
 ) -> Any:
-    """Declare an operator; returns the public function, whose ``.op`` is the record. See docs/design.md."""
+    """Declare an operator; returns the public function, whose ``.op`` is the record. See docs/design.md.
+
+    ``check`` is called with the arguments of every eager call: for refusals that depend on *values* (an index out of
+    range), which a body cannot see.
+    """
 
     def declare(body: Callable[..., Any]) -> Callable[..., Any]:
         namespace = _namespace(body.__module__)
         has_out = (view is None and not random) if out is None else out
         has_method = (namespace == "") if method is None else bool(method)
-        record = Op(body, namespace, promote=promote, view=view, random=random, residuals=residuals, out=has_out, node=node)
+        record = Op(body, namespace, promote=promote, view=view, random=random, residuals=residuals, out=has_out, node=node, check=check)
         function = _generate(record, "function")
         function.op = record  # type: ignore[attr-defined]
         record.function = function
@@ -230,9 +239,26 @@ def op(
             record.inplace_function = twin
             if has_method:
                 _attach(record.name + "_", twin)
+            if inplace == "both":
+                _register(twin, record.name + "_", namespace, record, has_method)
         return function
 
     return declare if body is None else declare(body)
+
+
+def alias(function: Callable[..., Any], name: str, *, method: bool | None = None) -> Callable[..., Any]:
+    """Give an operator a second name, with its method and its in-place method; returns the function."""
+    record: Op = function.op  # type: ignore[attr-defined]
+    entry = registry[record.namespace, record.name]
+    second = _generate(record, "function", name)
+    second.op = record  # type: ignore[attr-defined]
+    with_method = entry.method if method is None else method
+    _register(second, name, record.namespace, record, with_method)
+    if with_method:
+        _attach(name, _generate(record, "method", name))
+        if record.inplace_function is not None:
+            _attach(name + "_", _generate(record, "inplace", name))
+    return second
 
 
 def defvjp(function: Callable[..., Any]) -> Callable[[F], F]:
@@ -267,8 +293,9 @@ def composite(
 # Generated functions
 
 
-def _generate(record: Op, form: str) -> Callable[..., Any]:
-    """Compile the public function, the method or the in-place method of an operator."""
+def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., Any]:
+    """Compile the public function, the method or the in-place method of an operator, under its name or an alias."""
+    public = name or record.name
     scope: dict[str, Any] = {"_op": record}
     method = form != "function"
     heads: list[str] = []
@@ -310,7 +337,7 @@ def _generate(record: Op, form: str) -> Callable[..., Any]:
     if form == "inplace":
         target, tail = "call_inplace", ""
     scope["_call"] = getattr(dispatch, target)
-    name = record.name + ("_" if form == "inplace" else "")
+    name = public + ("_" if form == "inplace" else "")
     lines = [f"def {name}({', '.join(heads)}):", *prologue, f"return _call(_op, {operands}, {statics}{tail})"]
     exec(compile("\n    ".join(lines), f"<torchlike operator {name}>", "exec"), scope)
     function: Callable[..., Any] = scope[name]
