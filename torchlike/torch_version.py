@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 __all__ = ["TorchVersion"]
@@ -45,15 +46,15 @@ def _key(text: str) -> tuple[Any, ...]:
     return int(match["epoch"] or 0), tuple(release), pre, post, dev, bool(parts), local
 
 
-def _text(other: object) -> str:
-    """The version that ``other`` spells: a string, a sequence such as ``(2, 13)``, or an object that prints as one."""
+def _text(other: object) -> str | None:
+    """The version that ``other`` spells: a string, a sequence such as ``(2, 13)``, a ``packaging`` version."""
     if isinstance(other, str):
         return other
     if isinstance(other, Iterable):
         return ".".join(str(part) for part in other)
     if hasattr(other, "release"):  # packaging's Version
         return str(other)
-    raise ValueError(f"can't compare {type(other).__name__} with a version")
+    return None
 
 
 class TorchVersion(str):
@@ -67,35 +68,30 @@ class TorchVersion(str):
 
     __slots__ = ()
 
-    def _keys(self, other: object) -> tuple[Any, Any]:
+    def _compare(self, other: object, holds: Callable[[Any, Any], bool]) -> Any:
         text = _text(other)
+        if text is None:
+            return NotImplemented
         try:
-            return _key(self), _key(text)
+            return holds(_key(self), _key(text))
         except _NotAVersionError:
-            return str(self), text
+            return holds(str(self), text)
 
-    def __lt__(self, other: object) -> bool:
-        mine, theirs = self._keys(other)
-        return bool(mine < theirs)
+    def __lt__(self, other: object) -> Any:
+        return self._compare(other, operator.lt)
 
-    def __le__(self, other: object) -> bool:
-        mine, theirs = self._keys(other)
-        return bool(mine <= theirs)
+    def __le__(self, other: object) -> Any:
+        return self._compare(other, operator.le)
 
-    def __gt__(self, other: object) -> bool:
-        mine, theirs = self._keys(other)
-        return bool(mine > theirs)
+    def __gt__(self, other: object) -> Any:
+        return self._compare(other, operator.gt)
 
-    def __ge__(self, other: object) -> bool:
-        mine, theirs = self._keys(other)
-        return bool(mine >= theirs)
+    def __ge__(self, other: object) -> Any:
+        return self._compare(other, operator.ge)
 
-    def __eq__(self, other: object) -> bool:
-        mine, theirs = self._keys(other)
-        return bool(mine == theirs)
+    def __eq__(self, other: object) -> Any:
+        return self._compare(other, operator.eq)
 
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return str.__hash__(self)
+    # PyTorch leaves != and the hash to the string, so 2.13 != 2.13.0 although they are equal; so does this.
+    __ne__ = str.__ne__
+    __hash__ = str.__hash__
