@@ -338,6 +338,9 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
         target, tail = "call_inplace", ""
     scope["_call"] = getattr(dispatch, target)
     name = public + ("_" if form == "inplace" else "")
+    if record.check is not None:
+        scope["_check"] = record.check
+        prologue.append(f"_check{text(record.params)}")
     lines = [f"def {name}({', '.join(heads)}):", *prologue, f"return _call(_op, {operands}, {statics}{tail})"]
     exec(compile("\n    ".join(lines), f"<torchlike operator {name}>", "exec"), scope)
     function: Callable[..., Any] = scope[name]
