@@ -59,6 +59,8 @@ def _parse(text: str) -> tuple[str, int | None]:
 
 def _bad_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
     got = [type(value).__name__ for value in args] + [f"{key}={type(value).__name__}" for key, value in kwargs.items()]
+    if kwargs and not args:
+        got.append("")
     raise TypeError(
         f"device() received an invalid combination of arguments - got ({', '.join(got)}), but expected one of:\n"
         " * (torch.device device)\n * (str type, int index = -1)\n"

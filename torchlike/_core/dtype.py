@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn, Self, final
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 
 from torchlike._core.errors import scalar_type
@@ -120,7 +120,7 @@ class dtype(metaclass=TorchNamed):
 
 
 BY_NUMPY: Final[dict[NumpyDtype, dtype]] = {}
-"""The dtype of every NumPy (and ml_dtypes) dtype that tensors can have."""
+"""The dtype of every NumPy (and jax's own) dtype that tensors can have."""
 
 BY_NAME: Final[dict[str, dtype]] = {}
 """The dtype of every canonical name: "float32", "bool" ..."""
@@ -153,16 +153,16 @@ int16 = short = _make("int16", "i16", np.int16)
 int32 = int = _make("int32", "i32", np.int32)
 int64 = long = _make("int64", "i64", np.int64)
 float16 = half = _make("float16", "f16", np.float16)
-bfloat16 = _make("bfloat16", "bf16", ml_dtypes.bfloat16)
+bfloat16 = _make("bfloat16", "bf16", jnp.bfloat16)
 float32 = float = _make("float32", "f32", np.float32)
 float64 = double = _make("float64", "f64", np.float64)
 complex64 = cfloat = _make("complex64", "c64", np.complex64)
 complex128 = cdouble = _make("complex128", "c128", np.complex128)
-float8_e4m3fn = _make("float8_e4m3fn", "f8e4m3fn", ml_dtypes.float8_e4m3fn)
-float8_e5m2 = _make("float8_e5m2", "f8e5m2", ml_dtypes.float8_e5m2)
-float8_e4m3fnuz = _make("float8_e4m3fnuz", "f8e4m3fnuz", ml_dtypes.float8_e4m3fnuz)
-float8_e5m2fnuz = _make("float8_e5m2fnuz", "f8e5m2fnuz", ml_dtypes.float8_e5m2fnuz)
-float8_e8m0fnu = _make("float8_e8m0fnu", "f8e8m0fnu", ml_dtypes.float8_e8m0fnu, signed=False)
+float8_e4m3fn = _make("float8_e4m3fn", "f8e4m3fn", jnp.float8_e4m3fn)
+float8_e5m2 = _make("float8_e5m2", "f8e5m2", jnp.float8_e5m2)
+float8_e4m3fnuz = _make("float8_e4m3fnuz", "f8e4m3fnuz", jnp.float8_e4m3fnuz)
+float8_e5m2fnuz = _make("float8_e5m2fnuz", "f8e5m2fnuz", jnp.float8_e5m2fnuz)
+float8_e8m0fnu = _make("float8_e8m0fnu", "f8e8m0fnu", jnp.float8_e8m0fnu, signed=False)
 
 FLOAT8: Final = frozenset({float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu})
 
@@ -199,9 +199,16 @@ def of(numpy_dtype: NumpyDtype) -> dtype:
 
 # The default dtype ---------------------------------------------------------------------------------------------------
 
-_default: dtype = float32
-_default_complex: dtype = complex64
-_listeners: list[Callable[[], object]] = []
+
+class _Default:
+    """The dtype of Python floats and that of Python complex numbers."""
+
+    real: dtype = float32
+    complex: dtype = complex64
+
+
+_default: Final = _Default()
+_listeners: Final[list[Callable[[], object]]] = []
 
 
 def on_default_change(callback: Callable[[], object]) -> Callable[[], object]:
@@ -216,14 +223,14 @@ def get_default_dtype() -> dtype:
     >>> torch.get_default_dtype()
     torch.float32
     """
-    return _default
+    return _default.real
 
 
 def default_complex() -> dtype:
     """Return the dtype that tensors made of Python complex numbers get."""
-    if _default is float16:
+    if _default.real is float16:
         raise NotImplementedError("complex numbers with the default dtype torch.float16: jax has no complex32")
-    return _default_complex
+    return _default.complex
 
 
 def set_default_dtype(d: dtype, /) -> None:
@@ -236,17 +243,16 @@ def set_default_dtype(d: dtype, /) -> None:
     torch.float64
     >>> torch.set_default_dtype(torch.float32)
     """
-    global _default, _default_complex
     if not isinstance(d, dtype):
         raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     if d in FLOAT8:
         raise TypeError(f"couldn't find storage object {scalar_type(d)}Storage")
-    if d is _default:
+    if d is _default.real:
         return
-    _default = d
-    _default_complex = complex128 if d is float64 else complex64
+    _default.real = d
+    _default.complex = complex128 if d is float64 else complex64
     for callback in _listeners:
         callback()
 
@@ -254,7 +260,7 @@ def set_default_dtype(d: dtype, /) -> None:
 @contextmanager
 def default_scope(d: dtype) -> Iterator[None]:
     """Have ``d`` as the default dtype within the block."""
-    previous = _default
+    previous = _default.real
     set_default_dtype(d)
     try:
         yield
@@ -338,13 +344,13 @@ class finfo(_Info):
     tiny: builtins.float
 
     def __init__(self, type: Any = _MISSING) -> None:
-        of_type = _default if type is _MISSING else _info_dtype("finfo", type)
+        of_type = _default.real if type is _MISSING else _info_dtype("finfo", type)
         if not (of_type.is_floating_point or of_type.is_complex):
             raise TypeError(
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
         of_type = of_type.to_real()
-        limits = ml_dtypes.finfo(of_type.np)
+        limits = jnp.finfo(of_type.np)
         self.__dict__.update(
             bits=8 * of_type.itemsize,
             resolution=builtins.float(f"1e-{_DECIMAL_DIGITS.get(of_type, 0)}"),

@@ -265,20 +265,31 @@ def operand_of(value: Any) -> Operand | None:
     return None
 
 
-def result_type(tensor1: Any, tensor2: Any) -> dtype:
+_RESULT_TYPE_FORMS: Final = (("tensor", "other"), ("scalar", "tensor"), ("scalar1", "scalar2"))
+
+
+def result_type(*args: Any, **kwargs: Any) -> dtype:
     """Return the dtype of an arithmetic operation on two tensors or numbers.
+
+    The arguments are ``(tensor, other)``, ``(scalar, tensor)`` or ``(scalar1, scalar2)``. Raises TypeError for anything
+    else and RuntimeError for dtypes that have no common one.
 
     >>> torch.result_type(torch.tensor([1, 2], dtype=torch.int32), 1.0)
     torch.float32
     >>> torch.result_type(torch.tensor([1, 2], dtype=torch.uint8), torch.tensor(1))
     torch.uint8
     """
-    operands = [operand_of(tensor1), operand_of(tensor2)]
-    if None in operands:
-        got = ", ".join(type(value).__name__ for value in (tensor1, tensor2))
-        raise TypeError(
-            f"result_type() received an invalid combination of arguments - got ({got}), but expected one of:\n"
-            " * (Tensor tensor, Tensor other)\n * (Number scalar, Tensor tensor)\n"
-            " * (Tensor tensor, Number other)\n * (Number scalar1, Number scalar2)\n"
-        )
-    return common_dtype(operands)  # type: ignore[arg-type]
+    for names in _RESULT_TYPE_FORMS:
+        named = dict(zip(names, args, strict=False)) | kwargs
+        if len(args) + len(kwargs) == 2 and set(named) == set(names):
+            operands = [operand for name in names if (operand := operand_of(named[name])) is not None]
+            if len(operands) == 2:
+                return common_dtype(operands)
+    got = [type(value).__name__ for value in args] + [f"{key}={type(value).__name__}" for key, value in kwargs.items()]
+    if kwargs and not args:
+        got.append("")
+    raise TypeError(
+        f"result_type() received an invalid combination of arguments - got ({', '.join(got)}), but expected one of:\n"
+        " * (Tensor tensor, Tensor other)\n * (Number scalar, Tensor tensor)\n"
+        " * (Tensor tensor, Number other)\n * (Number scalar1, Number scalar2)\n"
+    )
