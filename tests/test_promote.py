@@ -140,6 +140,7 @@ def test_can_cast_goes_up_the_kinds_only():
         ([("int8", "dim"), ("uint8", "dim"), ("int64", "zero")], "int16"),
         ([("int8", "zero"), ("float32", "number"), ("bool", "dim")], "float32"),
         ([("uint16", "dim"), ("int64", "number")], "uint16"),
+        ([("uint16", "dim"), ("complex64", "zero")], "complex64"),
         ([("float8_e5m2", "dim"), ("float32", "number")], "float8_e5m2"),
         ([("float8_e5m2", "dim"), ("float64", "zero")], "float8_e5m2"),
         ([("int32", "number"), ("float32", "number")], "float32"),

@@ -132,7 +132,9 @@ def _combine(higher: dtype | None, lower: dtype | None) -> dtype | None:
         return higher
     if higher.is_floating_point:
         return higher.to_complex() if lower.is_complex else higher
-    if higher is dtypes.bool or lower.is_floating_point or lower.is_complex:
+    if lower.is_complex:
+        return lower  # not their join, which the late unsigned integers do not have
+    if higher is dtypes.bool or lower.is_floating_point:
         return _join(higher, lower)
     return higher
 
