@@ -93,3 +93,34 @@ def _broadcast_pair(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
             )
         out[-i] = y if x == 1 else x
     return tuple(out)
+
+
+def type_name(dtype: Any) -> str:
+    """Return PyTorch's C++ name of the element type itself ("float", "double", "long long" ...) for a few messages."""
+    name = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
+    return _C_TYPE_NAMES.get(name, name)
+
+
+_C_TYPE_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+    "int64": "long int",
+    "int32": "int",
+    "int16": "short int",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "bool": "bool",
+}
+
+
+def invalid_combination(function: str, given: Sequence[Any], *signatures: str) -> NoReturn:
+    """Raise the TypeError for arguments that fit none of a function's signatures."""
+    names = ", ".join(type(x).__name__ for x in given)
+    expected = "".join(f" * {signature}\n" for signature in signatures)
+    raise TypeError(
+        f"{function}() received an invalid combination of arguments - got ({names}), but expected one of:\n{expected}"
+    )
