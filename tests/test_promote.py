@@ -211,12 +211,12 @@ def test_kinds(kind, name, compute, result):
 
 def test_kinds_follow_the_default_dtype():
     operands = [(torch.int8, "dim")]
-    assert compute_and_result(INT_TO_FLOAT, operands) == (np.float32, np.float32)
+    assert compute_and_result(INT_TO_FLOAT, operands) == (torch.float32.np, torch.float32.np)
     with dtypes.default_scope(torch.float64):
-        assert compute_and_result(INT_TO_FLOAT, operands) == (np.float64, np.float64)
+        assert compute_and_result(INT_TO_FLOAT, operands) == (torch.float64.np, torch.float64.np)
     with dtypes.default_scope(torch.bfloat16):
-        assert compute_and_result(INT_TO_FLOAT, operands) == (np.float32, torch.bfloat16.np)
-    assert compute_and_result(INT_TO_FLOAT, operands) == (np.float32, np.float32)
+        assert compute_and_result(INT_TO_FLOAT, operands) == (torch.float32.np, torch.bfloat16.np)
+    assert compute_and_result(INT_TO_FLOAT, operands) == (torch.float32.np, torch.float32.np)
 
 
 def test_the_dtypes_of_numbers():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,8 +25,8 @@ __all__ = [
     "DEFAULT",
     "INT_TO_FLOAT",
     "NO_OPMATH",
-    "Category",
     "Kind",
+    "Operand",
     "can_cast",
     "compute_and_result",
     "of_number",
@@ -34,8 +34,8 @@ __all__ = [
     "result_type",
 ]
 
-Category = Literal["dim", "zero", "number"]
-Operand = tuple[dtype, Category]
+# The second is the category: "dim", "zero" or "number".
+Operand = tuple[dtype, str]
 
 
 class Kind(enum.Enum):
