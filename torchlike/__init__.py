@@ -1,0 +1,28 @@
+"""PyTorch's API and its define-by-run semantics, running on jax: ``import torchlike as torch``."""
+
+from torchlike import autograd
+from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor
+from torchlike._core.device import device
+from torchlike._core.dtype import *
+from torchlike._core.layout import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    strided,
+)
+from torchlike._core.promote import can_cast, promote_types, result_type
+from torchlike._core.size import Size
+from torchlike._tensor import Tensor
+from torchlike.autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from torchlike.ops import *

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from torchlike._core import dispatch, errors, tape, views
+from torchlike._core import dispatch, errors, layout, tape, views
 from torchlike._core.kernels import Kernel, cast, run
 from torchlike._core.tape import AccumulateGrad, Edge, Node, OpNode
 from torchlike._core.tensor_state import TensorBase, modes
@@ -154,7 +154,7 @@ class CopySlices(Node):
         base = None
         if self.edges[0] is not None:
             if replaced is None:
-                replaced = compute(_zeros_like, [piece], create_graph)
+                replaced = compute(zeros_like, [piece], create_graph)
             base = compute(_slice_kernel(self.path, "write"), [grad, replaced, *self.starts], create_graph)
         return [base, *rest]
 
@@ -172,7 +172,7 @@ class _ViewSelf(Node):
 
 
 _VIEW_SELF = _ViewSelf(())
-_zeros_like = Kernel(lambda a: jnp.zeros_like(a), "zeros_like", "ZerosLikeBackward0")
+zeros_like = Kernel(lambda a: jnp.zeros_like(a), "zeros_like", "ZerosLikeBackward0")
 
 
 class AsStrided(Node):
@@ -220,6 +220,18 @@ def rebase(tensor: TensorBase, node: Node, output_nr: int = 0) -> None:
     tensor._view_version = -1  # the view's own history is regenerated from the base's when next asked for
     tensor._grad_fn = None
     tensor._requires_grad = False
+
+
+dispatch.rebase = rebase
+
+
+def to_device(node: tape.ToDevice, grads: list[Any], create_graph: bool) -> Sequence[Any]:
+    """Bring a gradient back to the device that the value came from."""
+    (grad,) = grads
+    return [dispatch.move(grad, node.device) if create_graph else layout.put(grad, node.device)]
+
+
+tape.ToDevice.apply = to_device  # type: ignore[assignment, method-assign]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -414,19 +426,15 @@ def _run_post_hooks(node: Node, outs: Sequence[Any], grads: list[Any]) -> Sequen
     return outs
 
 
-def validate_gradient(root: TensorBase, grad: Any, what: str = "grad can be implicitly created only for scalar outputs") -> Any:
-    """Return the array of a root's gradient: ones for a scalar, the caller's otherwise, with PyTorch's checks."""
+def implicit_gradient(root: TensorBase) -> Any:
+    """The gradient of a root for which none was given: one, if the root is a real scalar."""
     array = dispatch.array_of(root)
-    if grad is None:
-        errors.check(array.size == 1, what)
-        errors.check(
-            jnp.issubdtype(array.dtype, jnp.floating),
-            f"grad can be implicitly created only for real scalar outputs but got torch.{array.dtype}",
-        )
-        return _ones(array)
-    if not isinstance(grad, TensorBase):
-        raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
-    return grad
+    errors.check(array.size == 1, "grad can be implicitly created only for scalar outputs")
+    errors.check(
+        jnp.issubdtype(array.dtype, jnp.floating),
+        f"grad can be implicitly created only for real scalar outputs but got torch.{array.dtype}",
+    )
+    return _ones(array)
 
 
 _ones_cache: dict[Any, Any] = {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from torchlike._core import dtype as dtypes
 from torchlike._core import errors, layout, tape, views
 from torchlike._core.dtype import BY_NAME
 from torchlike._core.kernels import TENSOR, Kernel, run
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
     from torchlike._core.op import Op
 
 all_ops: list[Op] = []
+
+
+@dtypes.on_default_change
+def _forget_kernels() -> None:
+    """The default dtype is built into kernels: a new one needs new kernels."""
+    for op in all_ops:
+        op.plans.clear()
+        op.inplace_plans.clear()
+        op.kernels.clear()
+
 
 _NUMBERS = (bool, int, float, complex)
 _new = object.__new__
@@ -357,6 +368,17 @@ def write_host(tensor: Any, array: np.ndarray[Any, Any]) -> Any:
     check_inplace(tensor)
     write(tensor, layout.put(np.asarray(array, dtype=geometry_of(tensor).dtype.np), device_of(tensor)))
     return tensor
+
+
+def move(tensor: Any, device: Any) -> Any:
+    """Return a copy of a tensor on another device, recorded with the copy back as its gradient."""
+    result = wrap(layout.put(array_of(tensor), device), layout.strides_in_format(geometry_of(tensor), None))
+    if modes.grad:
+        edge = tape.gradient_edge(tensor)
+        if edge is not None:
+            result._grad_fn = tape.ToDevice(edge, device_of(tensor))
+            result._requires_grad = True
+    return result
 
 
 def device_of(tensor: Any) -> Any:

@@ -177,6 +177,14 @@ class Generator:
         words |= halves[1::2]
         return words
 
+    def mark(self) -> Any:
+        """Return where the stream of words stands, for ``rewind``."""
+        return self._untouched, self._bits.state
+
+    def rewind(self, mark: Any) -> None:
+        """Go back to where ``mark`` was taken; a kept normal sample stays as it is."""
+        self._untouched, self._bits.state = mark
+
     def key(self) -> jax.Array:
         """Return the key of a jax generator, made from the next draw."""
         (word,) = self.words64(1)

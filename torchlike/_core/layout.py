@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from torchlike._core import errors
 from torchlike._core.kernels import cast, check_castable
 from torchlike._core.storage import Storage
 from torchlike._core.tensor_state import TensorBase
-from torchlike._core.views import contiguous_strides
+from torchlike._core.views import contiguous_strides, dense_order
 
 
 def elementwise_strides(out: Any, operands: Sequence[TensorBase]) -> tuple[int, ...] | None:
@@ -43,6 +43,12 @@ def elementwise_strides(out: Any, operands: Sequence[TensorBase]) -> tuple[int, 
                 return 1
         return 0
 
+    return _dense_in_order(shape, order)
+
+
+def _dense_in_order(shape: tuple[int, ...], order: Callable[[int, int], int]) -> tuple[int, ...] | None:
+    """Sort the dimensions by a partial order (ties stay as they are, row-major) and return dense strides; None: row-major."""
+    ndim = len(shape)
     dims = list(range(ndim - 1, -1, -1))  # fastest first
     for i in range(1, ndim):
         at = i
@@ -59,7 +65,7 @@ def elementwise_strides(out: Any, operands: Sequence[TensorBase]) -> tuple[int, 
         result[d] = step
         step *= max(shape[d], 1)
     found = tuple(result)
-    return None if found == plain else found
+    return None if found == contiguous_strides(shape) else found
 
 
 def _broadcast_strides(tensor: TensorBase, shape: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -159,3 +165,107 @@ def resize(target: TensorBase, value: Any) -> None:
     target._geometry = None
     target._value = None
     storage.version += 1
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Memory formats
+
+
+class memory_format:
+    """A way to lay a tensor out: ``torch.contiguous_format``, ``torch.channels_last`` ..."""
+
+    __module__ = "torch"
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")
+
+
+def channels_last_strides(size: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a 4-d or 5-d tensor whose channels (dimension 1) are the fastest."""
+    order = [1, *range(len(size) - 1, 1, -1), 0]
+    strides = [0] * len(size)
+    step = 1
+    for d in order:
+        strides[d] = step
+        step *= max(size[d], 1)
+    return tuple(strides)
+
+
+def is_in_format(geometry: Any, wanted: memory_format) -> bool:
+    """Whether a geometry is laid out in a memory format (sizes of 1 do not matter)."""
+    if wanted is contiguous_format:
+        return bool(geometry.is_contiguous)
+    ndim = 4 if wanted is channels_last else 5
+    if len(geometry.size) != ndim:
+        return False
+    if 0 in geometry.size:
+        return True
+    expected = channels_last_strides(geometry.size)
+    return all(n == 1 or a == b for n, a, b in zip(geometry.size, geometry.stride, expected, strict=True))
+
+
+def strides_in_format(geometry: Any, wanted: memory_format | None) -> tuple[int, ...] | None:
+    """The strides of a copy in a memory format; None for row-major. ``preserve_format`` is the default."""
+    size = geometry.size
+    if wanted is contiguous_format:
+        return None
+    if wanted is channels_last or wanted is channels_last_3d:
+        ndim = 4 if wanted is channels_last else 5
+        errors.check(len(size) == ndim, f"required rank {ndim} tensor to use {wanted.name} format")
+        return channels_last_strides(size)
+    if geometry.is_contiguous:
+        return None
+    if not geometry.overlaps and dense_order(size, geometry.stride) is not None:
+        return tuple(geometry.stride)
+    return preserved_strides(size, geometry.stride)
+
+
+def preserved_strides(size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Dense strides in the order of the dimensions of a tensor that is not dense itself."""
+
+    def faster(a: int, b: int) -> int:
+        if stride[a] == 0 or stride[b] == 0:
+            return 0
+        if stride[a] != stride[b]:
+            return -1 if stride[a] < stride[b] else 1
+        return 1 if size[a] > size[b] else 0
+
+    return _dense_in_order(size, faster)
+
+
+class layout:
+    """How the elements of a tensor are stored: ``torch.strided`` (dense); the sparse kinds exist as names only."""
+
+    __module__ = "torch"
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+strided = layout("strided")
+sparse_coo = layout("sparse_coo")
+sparse_csr = layout("sparse_csr")
+sparse_csc = layout("sparse_csc")
+sparse_bsr = layout("sparse_bsr")
+sparse_bsc = layout("sparse_bsc")
+jagged = layout("jagged")

@@ -174,6 +174,19 @@ class AccumulateGrad(Node):
         self.variable = variable
 
 
+class ToDevice(Node):
+    """The node of a copy between devices."""
+
+    __slots__ = ("device",)
+
+    def __init__(self, edge: Edge, device: Any) -> None:
+        super().__init__((edge,))
+        self.device = device
+
+    def name(self) -> str:
+        return "ToCopyBackward0"
+
+
 def extra_of(tensor: TensorBase) -> Extra:
     """The rarely used autograd state of a tensor, made at the first use."""
     if tensor._extra is None:
@@ -337,3 +350,28 @@ def record(
 def grad_enabled() -> bool:
     """Whether operations are recorded in this thread."""
     return modes.grad
+
+
+def register_tensor_hook(tensor: TensorBase, hook: Callable[..., Any]) -> Handle:
+    """Call ``hook(grad)`` when the gradient of a tensor is complete: kept by its node, by a leaf itself."""
+    edge = gradient_edge(tensor)
+    if edge is None or isinstance(edge[0], AccumulateGrad):
+        extra = extra_of(tensor)
+        if extra.hooks is None:
+            extra.hooks = {}
+        return Handle(extra.hooks, hook)
+    node, number = edge
+    if node.tensor_hooks is None:
+        node.tensor_hooks = {}
+    return Handle(node.tensor_hooks.setdefault(number, {}), hook)
+
+
+def retain(tensor: TensorBase) -> None:
+    """Let the node of a tensor that is not a leaf leave the gradient in its ``grad``."""
+    edge = gradient_edge(tensor)
+    assert edge is not None
+    node, number = edge
+    if node.retained is None:
+        node.retained = {}
+    node.retained[number] = weakref.ref(tensor)
+    extra_of(tensor).retains_grad = True

@@ -1,0 +1,438 @@
+"""Memory that tensors share: with each other, with NumPy, through DLPack; and resizing it."""
+
+from __future__ import annotations
+
+import math
+import operator
+import warnings
+import weakref
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from torchlike._core import device as devices
+from torchlike._core import dispatch, errors, layout, tape
+from torchlike._core import dtype as dtypes
+from torchlike._core.storage import HostStorage, Storage, host_storage
+from torchlike._core.tensor_state import TensorBase, classes
+from torchlike._core.views import Geometry, contiguous_strides, reinterpret
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Other tensors on the same memory
+
+
+def alias(tensor: Any) -> Any:
+    """Return a tensor on the same memory, outside any graph; its versions are those of ``tensor``."""
+    other = dispatch.wrap(None)
+    other._storage = tensor._storage
+    other._geometry = tensor._geometry
+    other._value = tensor._value
+    other._value_version = tensor._value_version
+    return other
+
+
+def data_of(tensor: Any) -> Any:
+    """``tensor.data``: as `alias`."""
+    return alias(tensor)
+
+
+def set_data(tensor: Any, value: Any) -> None:
+    """``tensor.data = value``: the tensor looks at the memory of ``value`` from now on."""
+    if not isinstance(value, TensorBase):
+        raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+    source, target = dispatch.geometry_of(value).dtype, dispatch.geometry_of(tensor).dtype
+    if tensor._grad_fn is not None and source is not target:
+        raise RuntimeError(
+            f"Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type."
+        )
+    tensor._storage = value._storage
+    tensor._geometry = value._geometry
+    tensor._value = None
+    tensor._value_version = -1
+
+
+def warn_non_leaf_grad() -> None:
+    """Say, as PyTorch does, that the ``grad`` of a tensor that is not a leaf stays empty."""
+    warnings.warn(
+        "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated"
+        " during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use"
+        " .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf"
+        " Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def check_grad(tensor: Any, value: Any) -> None:
+    """Refuse what cannot be the gradient of a tensor."""
+    if not isinstance(value, TensorBase):
+        raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+    errors.check(value is not tensor, "can't assign Variable as its own grad")
+    mine, given = dispatch.geometry_of(tensor), dispatch.geometry_of(value)
+    errors.check(
+        mine.dtype is given.dtype,
+        f"attempting to assign a gradient with dtype '{_type_word(given.dtype)}' to a tensor with grad_dtype"
+        f" '{_type_word(mine.dtype)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set"
+        " the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution."
+        " Diverging the dtypes of a tensor and its gradient may break downstream systems that assume they match.",
+    )
+    here, there = dispatch.device_of(tensor), dispatch.device_of(value)
+    errors.check(
+        here is there, f"attempting to assign a gradient with device type '{there.type}' to a tensor with device type '{here.type}'. Please ensure that the gradient and the tensor are on the same device"
+    )
+    errors.check(
+        mine.size == given.size,
+        f"attempting to assign a gradient of size '{list(given.size)}' to a tensor of size '{list(mine.size)}'. Please ensure that"
+        " the gradient and the tensor are the same size",
+    )
+
+
+_TYPE_WORDS = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "float16": "c10::Half"}
+
+
+def _type_word(dtype: dtypes.dtype) -> str:
+    return _TYPE_WORDS.get(dtype.name, dtype.name)
+
+
+_addresses: weakref.WeakKeyDictionary[Storage, int] = weakref.WeakKeyDictionary()
+_next_address = [1 << 32]
+
+
+def data_ptr(tensor: Any) -> int:
+    """Return the address of a tensor's first element.
+
+    Memory shared with NumPy has its real address. Other storages replace their array when written, so theirs is a number
+    that stays the same as long as the storage lives.
+    """
+    storage = tensor._storage
+    geometry = dispatch.geometry_of(tensor)
+    if not geometry.numel:
+        return 0
+    return storage_ptr(storage) + geometry.offset * geometry.dtype.itemsize
+
+
+def storage_ptr(storage: Storage) -> int:
+    """The address of a storage's first byte, see `data_ptr`."""
+    if storage.host is not None:
+        return int(storage.host.ctypes.data)
+    found = _addresses.get(storage)
+    if found is None:
+        found = _addresses[storage] = _next_address[0]
+        _next_address[0] += (storage.nbytes // 64 + 2) * 64
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Values on the host
+
+
+def host_values(tensor: Any) -> np.ndarray[Any, Any]:
+    """A NumPy array of a tensor's values, to read only; bfloat16 and float8 come as float32."""
+    array = dispatch.array_of(tensor)
+    if isinstance(array, jax.ShapeDtypeStruct):
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+    values = np.asarray(array)
+    return values.astype(np.float32) if values.dtype.kind == "V" or values.dtype.name not in _NUMPY_NAMES else values
+
+
+_NUMPY_NAMES = frozenset(
+    "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 complex64 complex128".split()
+)
+
+
+def number(tensor: Any, array: Any) -> Any:
+    """The one element of an array as a Python number."""
+    if isinstance(array, jax.ShapeDtypeStruct):
+        raise RuntimeError("Tensor.item() cannot be called on meta tensors")
+    value = array.item()
+    return value if isinstance(value, bool | int | float | complex) else float(value)
+
+
+def to_numpy(tensor: Any, force: bool) -> np.ndarray[Any, Any]:
+    """``Tensor.numpy``: the tensor's memory as a NumPy array."""
+    if not force:
+        if tape.requires_grad(tensor):
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        device = dispatch.device_of(tensor)
+        if device.type == "meta":
+            raise TypeError("can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+        if device.type != "cpu":
+            raise TypeError(
+                f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+            )
+        if tensor.is_conj():
+            raise RuntimeError("Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead.")
+        if tensor.is_neg():
+            raise RuntimeError("Can't call numpy() on Tensor that has negative bit set. Use tensor.resolve_neg().numpy() instead.")
+    geometry = dispatch.geometry_of(tensor)
+    if geometry.dtype.name not in _NUMPY_NAMES:
+        raise TypeError(f"Got unsupported ScalarType {errors.scalar_type(geometry.dtype)}")
+    array = tensor._storage.array
+    if isinstance(array, jax.core.Tracer) or force and (geometry.conj or geometry.neg or dispatch.device_of(tensor).type != "cpu"):
+        return np.asarray(dispatch.array_of(tensor))
+    flat = tensor._storage.share_with_host().view(geometry.dtype.np)
+    size = geometry.dtype.itemsize
+    return np.lib.stride_tricks.as_strided(
+        flat[geometry.offset :], geometry.size, tuple(s * size for s in geometry.stride), writeable=flat.flags.writeable
+    )
+
+
+def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
+    """Return a tensor that shares the memory of a NumPy array: writes to either are seen by both.
+
+    Raises TypeError for what is not an array or has a type without a tensor counterpart, ValueError for negative strides.
+
+    >>> import numpy as np
+    >>> a = np.array([1, 2, 3])
+    >>> t = torch.from_numpy(a)
+    >>> a[0] = 7
+    >>> t
+    tensor([7, 2, 3])
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    if ndarray.dtype not in dtypes.BY_NUMPY or ndarray.dtype.name not in _NUMPY_NAMES:
+        raise TypeError(
+            f"can't convert np.ndarray of type {_numpy_type(ndarray.dtype)}. The only supported types are: float64, float32,"
+            " float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
+        )
+    if any(s < 0 for s in ndarray.strides) and ndarray.size:
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently"
+            " supported. (You can probably work around this by making a copy of your array  with array.copy().) "
+        )
+    if not ndarray.flags.writeable:
+        warnings.warn(
+            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to this"
+            " tensor will result in undefined behavior. You may want to copy the array to protect its data or make it writable"
+            " before converting it to a tensor. This type of warning will be suppressed for the rest of this program.",
+            UserWarning,
+            stacklevel=2,
+        )
+    itemsize = ndarray.dtype.itemsize
+    if ndarray.flags.c_contiguous:
+        return _on(host_storage(ndarray))
+    if any(s % itemsize for s in ndarray.strides):
+        raise ValueError("given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory.")
+    span = 1 + sum((n - 1) * s // itemsize for n, s in zip(ndarray.shape, ndarray.strides, strict=True)) if ndarray.size else 0
+    memory = np.lib.stride_tricks.as_strided(ndarray, (span,), (itemsize,))
+    tensor = _on(host_storage(memory))
+    strides = tuple(s // itemsize for s in ndarray.strides)
+    tensor._geometry = Geometry(ndarray.shape, strides, 0, dtypes.BY_NUMPY[ndarray.dtype], False, False)
+    return tensor
+
+
+def _numpy_type(dtype: Any) -> str:
+    return f"numpy.{dtype.type.__name__}"
+
+
+def _on(storage: Storage) -> Any:
+    tensor = dispatch.wrap(None)
+    tensor._storage = storage
+    return tensor
+
+
+def to_dlpack(tensor: Any) -> Any:
+    """The DLPack capsule of a tensor's memory."""
+    if tape.requires_grad(tensor):
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if tensor.is_conj():
+        raise BufferError("Can't export tensors with the conjugate bit set")
+    if dispatch.device_of(tensor).type == "cpu" and dispatch.geometry_of(tensor).dtype.name in _NUMPY_NAMES:
+        return to_numpy(tensor, False).__dlpack__()
+    return dispatch.array_of(tensor).__dlpack__()
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Any:
+    """Return a tensor on the memory of another library's array (anything with ``__dlpack__``).
+
+    >>> import numpy as np
+    >>> torch.from_dlpack(np.arange(3))
+    tensor([0, 1, 2])
+    """
+    if isinstance(ext_tensor, TensorBase):
+        return alias(ext_tensor)
+    kind = ext_tensor.__dlpack_device__()[0] if hasattr(ext_tensor, "__dlpack_device__") else 1
+    if kind == 1 and not isinstance(ext_tensor, jax.Array):
+        shared = from_numpy(np.from_dlpack(ext_tensor) if not isinstance(ext_tensor, np.ndarray) else ext_tensor)
+        return shared.clone() if copy else shared
+    return dispatch.wrap(jnp.from_dlpack(ext_tensor))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Resizing and re-aiming
+
+
+def resize_(tensor: Any, sizes: tuple[Any, ...], memory_format: Any) -> Any:
+    """``Tensor.resize_``: other sizes on the same memory, extended when it is too small."""
+    if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
+        sizes = tuple(sizes[0])
+    shape = tuple(operator.index(s) for s in sizes)
+    if tape.requires_grad(tensor):
+        raise RuntimeError("cannot resize variables that require grad")
+    for s in shape:
+        errors.check(s >= 0, f"Trying to create tensor with negative dimension {s}: {list(shape)}")
+    geometry = dispatch.geometry_of(tensor)
+    stride = contiguous_strides(shape)
+    if memory_format in (layout.channels_last, layout.channels_last_3d):
+        stride = layout.channels_last_strides(shape)
+    if geometry.size == shape and geometry.stride == stride:
+        return tensor
+    grow(tensor._storage, geometry.offset + math.prod(shape), geometry.dtype)
+    place(tensor, geometry._replace(size=shape, stride=stride))
+    return tensor
+
+
+def grow(storage: Storage, count: int, dtype: dtypes.dtype) -> None:
+    """Make a storage hold at least ``count`` elements of a type; new memory is zero."""
+    have = storage.nbytes // dtype.itemsize
+    if count <= have:
+        return
+    array = storage.array
+    own = dtypes.BY_NUMPY[array.dtype]
+    flat = array if storage.stride is None else jnp.transpose(array, np.argsort([-s for s in storage.stride], kind="stable"))
+    total = -(-count * dtype.itemsize // own.itemsize)
+    flat = jnp.concatenate([flat.reshape(-1), jnp.zeros(total - flat.size, array.dtype)])
+    if not isinstance(array, jax.core.Tracer):
+        flat = jax.device_put(flat, array.device)
+    storage.replace(flat)
+
+
+def place(tensor: Any, geometry: Geometry) -> None:
+    """Let a tensor look at its storage through another geometry."""
+    tensor._geometry = None if geometry == tensor._storage.geometry else geometry
+    tensor._value = None
+    tensor._value_version = -1
+
+
+def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) -> Any:
+    """``Tensor.set_``: look at another storage, with a given geometry or the source's own."""
+    dtype = dispatch.geometry_of(tensor).dtype
+    if source is None:
+        storage = Storage(layout.put(np.empty(0, dtype.np), dispatch.device_of(tensor)))
+        geometry = storage.geometry
+    elif isinstance(source, TensorBase):
+        geometry = dispatch.geometry_of(source)
+        if geometry.dtype is not dtype:
+            raise RuntimeError(
+                "Could not set tensor of type "
+                f"{_type_word(geometry.dtype)} to a tensor of type {_type_word(dtype)}"
+            )
+        storage = source._storage
+    else:
+        storage = source._inner
+        count = storage.nbytes // dtype.itemsize
+        geometry = Geometry((count,), (1,), 0, dtype, False, False)
+    if size is not None:
+        shape = tuple(size)
+        strides = contiguous_strides(shape) if stride is None else tuple(stride)
+        geometry = geometry._replace(size=shape, stride=strides, offset=storage_offset)
+        last = storage_offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + 1 if math.prod(shape) else 0
+        grow(storage, last, dtype)
+    tensor._storage = storage
+    place(tensor, geometry)
+    return tensor
+
+
+class UntypedStorage:
+    """The memory behind tensors, as bytes."""
+
+    __module__ = "torch"
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Any = 0) -> None:
+        self._inner = inner if isinstance(inner, Storage) else Storage(layout.put(np.zeros(int(inner), np.uint8)))
+
+    def data_ptr(self) -> int:
+        """The address of the memory."""
+        return storage_ptr(self._inner)
+
+    def nbytes(self) -> int:
+        """The size in bytes."""
+        return self._inner.nbytes
+
+    def size(self) -> int:
+        """The size in bytes."""
+        return self._inner.nbytes
+
+    __len__ = size
+
+    @property
+    def device(self) -> devices.device:
+        """Where the memory is."""
+        return layout.of_array(self._inner.array)
+
+    def resize_(self, size: int) -> UntypedStorage:
+        """Change the number of bytes; memory is kept, cut or extended with zeros."""
+        if size > self.nbytes():
+            grow(self._inner, size, dtypes.uint8)
+        else:
+            flat = reinterpret(self._inner.array.reshape(-1), np.dtype(np.uint8))[:size]
+            self._inner.replace(flat)
+        return self
+
+    def tolist(self) -> list[int]:
+        """The bytes as Python integers."""
+        return np.asarray(self._inner.array).reshape(-1).view(np.uint8).tolist()  # type: ignore[no-any-return]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.tolist()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UntypedStorage) and self._inner is other._inner
+
+    def __hash__(self) -> int:
+        return id(self._inner)
+
+    def _cdata(self) -> int:
+        return id(self._inner)
+
+    def is_shared(self) -> bool:
+        """Whether other processes share the memory: no."""
+        return False
+
+
+class TypedStorage:
+    """The memory behind tensors, as elements of one type."""
+
+    __module__ = "torch.storage"
+    __slots__ = ("_inner", "dtype")
+
+    def __init__(self, inner: Storage, dtype: dtypes.dtype) -> None:
+        self._inner = inner
+        self.dtype = dtype
+
+    def untyped(self) -> UntypedStorage:
+        """The same memory as bytes."""
+        return UntypedStorage(self._inner)
+
+    _untyped_storage = property(untyped)
+
+    def data_ptr(self) -> int:
+        """The address of the memory."""
+        return storage_ptr(self._inner)
+
+    def size(self) -> int:
+        """The number of elements."""
+        return self._inner.nbytes // self.dtype.itemsize
+
+    __len__ = size
+
+    def tolist(self) -> list[Any]:
+        """The elements as Python numbers."""
+        return np.asarray(self._inner.array).reshape(-1).view(self.dtype.np).tolist()  # type: ignore[no-any-return]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.tolist()[index]
+
+
+def is_shared_with_host(tensor: Any) -> bool:
+    """Whether a NumPy array shares the tensor's memory."""
+    return isinstance(tensor._storage, HostStorage)
+
+
+def tensor_class() -> type[TensorBase]:
+    """The public Tensor class."""
+    return classes.tensor

@@ -1,0 +1,187 @@
+"""The switches of recording: ``no_grad``, ``enable_grad``, ``set_grad_enabled``, ``inference_mode``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Generator
+from typing import Any
+
+from torchlike._core.tensor_state import modes
+
+__all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled"]
+
+
+class _Switch:
+    """A context manager that also decorates functions, generators and classes' methods."""
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isclass(function):
+            raise TypeError(f"{type(self).__name__} decorates functions, not the class {function.__name__}")
+        if inspect.isgeneratorfunction(function):
+            return self._decorate_generator(function)
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self.clone():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+    def _decorate_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The switch holds while the generator runs, not while its caller does."""
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            generator = function(*args, **kwargs)
+            try:
+                with self.clone():
+                    value = next(generator)
+                while True:
+                    try:
+                        sent = yield value
+                    except GeneratorExit:
+                        with self.clone():
+                            generator.close()
+                        raise
+                    except BaseException as error:
+                        with self.clone():
+                            value = generator.throw(error)
+                    else:
+                        with self.clone():
+                            value = generator.send(sent)
+            except StopIteration as stop:
+                return stop.value
+
+        return wrapped
+
+    def clone(self) -> _Switch:
+        """A fresh switch of the same kind."""
+        return type(self)()
+
+    def __enter__(self) -> Any:
+        raise NotImplementedError
+
+    def __exit__(self, *exception: object) -> None:
+        raise NotImplementedError
+
+
+class no_grad(_Switch):
+    """Record nothing within the block, the decorated function or generator.
+
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> with torch.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+
+    def __new__(cls, orig_func: Callable[..., Any] | None = None) -> Any:
+        self = super().__new__(cls)
+        return self if orig_func is None else self(orig_func)
+
+    def __enter__(self) -> None:
+        self.previous = modes.grad
+        modes.grad = False
+
+    def __exit__(self, *exception: object) -> None:
+        modes.grad = self.previous
+
+
+class enable_grad(_Switch):
+    """Record within the block even inside ``no_grad``.
+
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> with torch.no_grad():
+    ...     with torch.enable_grad():
+    ...         y = x * 2
+    >>> y.requires_grad
+    True
+    """
+
+    def __new__(cls, orig_func: Callable[..., Any] | None = None) -> Any:
+        self = super().__new__(cls)
+        return self if orig_func is None else self(orig_func)
+
+    def __enter__(self) -> None:
+        self.previous = modes.grad
+        modes.grad = True
+
+    def __exit__(self, *exception: object) -> None:
+        modes.grad = self.previous
+
+
+class set_grad_enabled(_Switch):
+    """Switch recording on or off, at once as a function or for a block as a context manager.
+
+    >>> with torch.set_grad_enabled(False):
+    ...     torch.is_grad_enabled()
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.previous = modes.grad
+        self.mode = mode
+        modes.grad = bool(mode)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        modes.grad = self.previous
+        return super().__call__(function)
+
+    def __enter__(self) -> None:
+        modes.grad = bool(self.mode)
+
+    def __exit__(self, *exception: object) -> None:
+        modes.grad = self.previous
+
+    def clone(self) -> _Switch:
+        return type(self)(self.mode)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__module__}.{type(self).__name__}(mode={self.mode})"
+
+
+class inference_mode(_Switch):
+    """Record nothing and track no versions within the block; tensors made there never take part in a graph.
+
+    >>> with torch.inference_mode():
+    ...     y = torch.ones(1) * 2
+    >>> y.is_inference()
+    True
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        if isinstance(mode, bool):
+            return self
+        self.mode = True
+        return self(mode)
+
+    def __init__(self, mode: bool = True) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        self.previous = modes.grad, modes.inference
+        modes.inference = bool(self.mode)
+        if self.mode:
+            modes.grad = False
+
+    def __exit__(self, *exception: object) -> None:
+        modes.grad, modes.inference = self.previous
+
+    def clone(self) -> _Switch:
+        return type(self)(self.mode)
+
+
+def is_grad_enabled() -> bool:
+    """Return whether operations are recorded.
+
+    >>> torch.is_grad_enabled()
+    True
+    """
+    return modes.grad
+
+
+def is_inference_mode_enabled() -> bool:
+    """Return whether inference mode is on."""
+    return modes.inference
