@@ -2,7 +2,7 @@
 
 from torchlike import autograd
 from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor
-from torchlike._core.device import device
+from torchlike._core.device import device, get_default_device, set_default_device
 from torchlike._core.dtype import *
 from torchlike._core.layout import (
     channels_last,
