@@ -1,6 +1,7 @@
 """PyTorch's API and its define-by-run semantics, running on jax: ``import torchlike as torch``."""
 
-from torchlike import autograd
+from torchlike import autograd, torch_version, version
+from torchlike._alias import as_torch, install_as_torch, uninstall_as_torch
 from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor
 from torchlike._core.device import device, get_default_device, set_default_device
 from torchlike._core.dtype import *
@@ -26,3 +27,4 @@ from torchlike.autograd import (
     set_grad_enabled,
 )
 from torchlike.ops import *
+from torchlike.version import __version__
