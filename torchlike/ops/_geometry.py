@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type, wrap_dim
 from torchlike._core.views import Geometry, contiguous_strides
 
 Ints = Sequence[int]
+
+
+def of_shape(x: Any) -> Geometry:
+    """A geometry with the shape and dtype of an array, for the arithmetic of sizes only."""
+    return Geometry(tuple(x.shape), (0,) * x.ndim, 0, dtypes.of(x.dtype), False, False)
 
 
 def show(size: Ints) -> str:

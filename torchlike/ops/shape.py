@@ -15,7 +15,7 @@ from torchlike._core.errors import broadcast_shapes, check, scalar_type, wrap_di
 from torchlike._core.op import Array, VarInts, composite, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry
-from torchlike.ops._geometry import Ints, expanded, infer_size, permuted, show, viewed
+from torchlike.ops._geometry import Ints, expanded, infer_size, of_shape, permuted, show, viewed
 
 __all__ = [
     "adjoint",
@@ -479,12 +479,7 @@ def squeeze(input: Array, dim: int | Sequence[int] | None = None) -> Array:
     >>> torch.squeeze(torch.zeros(2, 1, 2, 1), 1).shape
     torch.Size([2, 2, 1])
     """
-    return input.reshape(_squeeze_geometry(_row_major(input), dim).size)
-
-
-def _row_major(x: Array) -> Geometry:
-    """A geometry with the shape of an array, for the arithmetic of its size only."""
-    return Geometry(tuple(x.shape), (0,) * x.ndim, 0, None, False, False)  # type: ignore[arg-type]
+    return input.reshape(_squeeze_geometry(of_shape(input), dim).size)
 
 
 def _unsqueeze_geometry(g: Geometry, dim: int) -> Geometry:
@@ -514,7 +509,7 @@ def expand(input: Array, size: VarInts) -> Array:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    return jnp.broadcast_to(input, expanded(_row_major(input), size).size)
+    return jnp.broadcast_to(input, expanded(of_shape(input), size).size)
 
 
 @composite(method="only")

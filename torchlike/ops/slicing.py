@@ -16,7 +16,7 @@ from torchlike._core.errors import check, scalar_type, wrap_dim
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry
-from torchlike.ops._geometry import Ints, selected, show, sliced, span
+from torchlike.ops._geometry import Ints, of_shape, selected, show, sliced, span
 
 __all__ = [
     "as_strided",
@@ -116,15 +116,10 @@ def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arr
     tensor([2, 6])
     """
     d1, d2 = wrap_dim(dim1, input.ndim), wrap_dim(dim2, input.ndim)
-    length = _diagonal_geometry(_plain(input), offset, dim1, dim2).size[-1]
+    length = _diagonal_geometry(of_shape(input), offset, dim1, dim2).size[-1]
     steps = np.arange(length)
     moved = jnp.moveaxis(input, (d1, d2), (-2, -1))
     return moved[..., steps + max(-offset, 0), steps + max(offset, 0)]
-
-
-def _plain(x: Array) -> Geometry:
-    """A geometry with the shape of an array, for the arithmetic of its size only."""
-    return Geometry(tuple(x.shape), (0,) * x.ndim, 0, None, False, False)  # type: ignore[arg-type]
 
 
 def _unfold_geometry(g: Geometry, dimension: int, size: int, step: int) -> Geometry:
