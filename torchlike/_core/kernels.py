@@ -19,7 +19,7 @@ from jax.interpreters import partial_eval
 
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
-from torchlike._core.promote import can_cast, compute_and_result, of_number
+from torchlike._core.promote import can_cast, compute_and_result, of_number, rounded_operands
 
 if TYPE_CHECKING:
     from torchlike._core.op import Op
@@ -328,6 +328,7 @@ class _BodyCall:
         kinds = self._flat_kinds()
         described = [g for g, kind in zip(self.given, kinds, strict=True) if kind != "scalar" and g is not None]
         compute, result = compute_and_result(self.op.promote, described)
+        rounded = iter(rounded_operands(self.op.promote, described))
         shape = errors.broadcast_shapes(
             *(x.shape for x, kind in zip(operands, kinds, strict=True) if kind != "scalar" and hasattr(x, "shape"))
         )
@@ -338,7 +339,9 @@ class _BodyCall:
             elif kind == "scalar":
                 mids.append(_cast_scalar(x, entry, compute, name))
             else:
-                mids.append(lax.broadcast_in_dim(y := cast(x, compute), shape, tuple(range(len(shape) - y.ndim, len(shape)))))
+                common = next(rounded)
+                y = cast(x if common is None else cast(x, common), compute)
+                mids.append(lax.broadcast_in_dim(y, shape, tuple(range(len(shape) - y.ndim, len(shape)))))
         return mids, result
 
     def _finish(self, out: Any, result_dtype: Any, operands: Sequence[Any]) -> Any:

@@ -23,7 +23,9 @@ __all__ = [
     "BOOL_TO_LONG",
     "COMPLEX_TO_FLOAT",
     "DEFAULT",
+    "DEFAULT_WIDE",
     "INT_TO_FLOAT",
+    "INT_TO_FLOAT_WIDE",
     "NO_OPMATH",
     "Kind",
     "Operand",
@@ -32,6 +34,7 @@ __all__ = [
     "of_number",
     "promote_types",
     "result_type",
+    "rounded_operands",
 ]
 
 # The second is the category: "dim", "zero" or "number".
@@ -51,6 +54,10 @@ class Kind(enum.Enum):
     ``COMPLEX_TO_FLOAT`` (abs)  as DEFAULT                          the dtype of the real part
     ``BOOL_TO_LONG`` (pow)    as DEFAULT, after ...                 ... bool became int64
     ========================  ====================================  ==========================================
+
+    Operands are brought to the common dtype before they are widened: ``bfloat16 + 0.1`` adds the bfloat16 nearest to
+    0.1. ``DEFAULT_WIDE`` (mul) and ``INT_TO_FLOAT_WIDE`` (div) are DEFAULT and INT_TO_FLOAT but for a last operand that
+    is a number or a 0-dim tensor: that one is used as it is.
     """
 
     DEFAULT = "default"
@@ -59,6 +66,8 @@ class Kind(enum.Enum):
     ALWAYS_BOOL = "always_bool"
     COMPLEX_TO_FLOAT = "complex_to_float"
     BOOL_TO_LONG = "bool_to_long"
+    DEFAULT_WIDE = "default_wide"
+    INT_TO_FLOAT_WIDE = "int_to_float_wide"
 
 
 DEFAULT: Final = Kind.DEFAULT
@@ -67,6 +76,8 @@ INT_TO_FLOAT: Final = Kind.INT_TO_FLOAT
 ALWAYS_BOOL: Final = Kind.ALWAYS_BOOL
 COMPLEX_TO_FLOAT: Final = Kind.COMPLEX_TO_FLOAT
 BOOL_TO_LONG: Final = Kind.BOOL_TO_LONG
+DEFAULT_WIDE: Final = Kind.DEFAULT_WIDE
+INT_TO_FLOAT_WIDE: Final = Kind.INT_TO_FLOAT_WIDE
 
 # Half-precision operators compute in float32 and round once, as PyTorch's do.
 OPMATH: Final = {dtypes.float16: dtypes.float32, dtypes.bfloat16: dtypes.float32}
@@ -169,7 +180,7 @@ def _compute_and_result(kind: Kind, operands: tuple[Operand, ...]) -> tuple[np.d
         return common.np, dtypes.bool.np
     if kind is NO_OPMATH:
         return common.np, common.np
-    if kind is INT_TO_FLOAT and not (common.is_floating_point or common.is_complex):
+    if kind in (INT_TO_FLOAT, INT_TO_FLOAT_WIDE) and not (common.is_floating_point or common.is_complex):
         common = dtypes.get_default_dtype()
     elif kind is BOOL_TO_LONG and common is dtypes.bool:
         common = dtypes.int64
@@ -178,6 +189,15 @@ def _compute_and_result(kind: Kind, operands: tuple[Operand, ...]) -> tuple[np.d
 
 
 dtypes.on_default_change(_compute_and_result.cache_clear)
+
+
+def rounded_operands(kind: Kind, operands: Sequence[Operand]) -> tuple[np.dtype[Any] | None, ...]:
+    """Return for each operand the dtype to which it is rounded before it is widened, None where nothing is widened."""
+    compute, result = compute_and_result(kind, operands)
+    rounded = None if compute == result or kind in (ALWAYS_BOOL, COMPLEX_TO_FLOAT) else result
+    last_is_wide = kind in (DEFAULT_WIDE, INT_TO_FLOAT_WIDE) and operands[-1][1] != "dim"
+    last = None if last_is_wide else rounded
+    return (*(rounded for _ in operands[:-1]), last)
 
 
 # Python's numbers ----------------------------------------------------------------------------------------------------
