@@ -1,8 +1,13 @@
 """Every operator of the public namespace, one family a file."""
 
+from torchlike.ops.bitwise import *
+from torchlike.ops.comparison import *
 from torchlike.ops.complex_views import *
 from torchlike.ops.copy import *
+from torchlike.ops.operators import *
 from torchlike.ops.pointwise_arith import *
 from torchlike.ops.pointwise_unary import *
+from torchlike.ops.reduce import *
 from torchlike.ops.shape import *
 from torchlike.ops.slicing import *
+from torchlike.ops.softmax import *

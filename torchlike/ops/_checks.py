@@ -1,0 +1,45 @@
+"""Groups of dtypes, and the refusals that operators' bodies make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+
+from torchlike._core import dtype as dtypes
+from torchlike._core import errors
+
+Dtypes = frozenset[np.dtype[Any]]
+
+
+def _group(*members: dtypes.dtype) -> Dtypes:
+    return frozenset(d.np for d in members)
+
+
+BOOL: Final = _group(dtypes.bool)
+INTEGERS: Final = _group(dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64)
+UNSIGNED: Final = _group(dtypes.uint16, dtypes.uint32, dtypes.uint64)
+FLOATS: Final = _group(dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
+COMPLEX: Final = _group(dtypes.complex64, dtypes.complex128)
+FLOAT8: Final = frozenset(d.np for d in dtypes.FLOAT8)
+# The dtypes that most operators have no kernel for.
+BARE: Final = UNSIGNED | FLOAT8
+
+
+def refuse(operator: str, array: Any, *groups: Dtypes) -> None:
+    """Raise ``"operator" not implemented for 'Bool'`` when the array's dtype is in one of the groups."""
+    if any(np.dtype(array.dtype) in group for group in groups):
+        errors.not_implemented(operator, array.dtype)
+
+
+def refuse_with(message: str, arrays: Any | Iterable[Any], group: Dtypes, exception: type[Exception] = RuntimeError) -> None:
+    """Raise ``exception(message)`` when the dtype of one of the arrays is in the group."""
+    for array in arrays if isinstance(arrays, tuple | list) else (arrays,):
+        if np.dtype(array.dtype) in group:
+            raise exception(message)
+
+
+def is_in(array: Any, group: Dtypes) -> bool:
+    """Return whether the array's dtype is in the group."""
+    return np.dtype(array.dtype) in group

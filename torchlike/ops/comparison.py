@@ -1,0 +1,248 @@
+"""Comparisons of elements, and the tests for nan, infinity and closeness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from torchlike._core import dispatch, errors
+from torchlike._core.op import ALWAYS_BOOL, Array, ArrayLike, alias, composite, op
+from torchlike._core.tensor_state import TensorBase
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, UNSIGNED, is_in, refuse, refuse_with
+
+__all__ = [
+    "allclose",
+    "eq",
+    "equal",
+    "ge",
+    "greater",
+    "greater_equal",
+    "gt",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "le",
+    "less",
+    "less_equal",
+    "lt",
+    "ne",
+    "not_equal",
+    "signbit",
+]
+
+
+@op(promote=ALWAYS_BOOL, inplace=True)
+def eq(input: Array, other: ArrayLike) -> Array:
+    """Return where elements are equal, broadcast; nan equals nothing.
+
+    >>> torch.eq(torch.tensor([1, 2, 3]), torch.tensor([1, 0, 3]))
+    """
+    return input == other
+
+
+@op(promote=ALWAYS_BOOL, inplace=True)
+def ne(input: Array, other: ArrayLike) -> Array:
+    """Return where elements differ, broadcast; nan differs from everything.
+
+    >>> torch.ne(torch.tensor([1, 2, 3]), torch.tensor([1, 0, 3]))
+    """
+    return input != other
+
+
+not_equal = alias(ne, "not_equal")
+
+
+@op(promote=ALWAYS_BOOL, inplace=True)
+def lt(input: Array, other: ArrayLike) -> Array:
+    """Return where ``input < other``, broadcast. Raises NotImplementedError for complex numbers.
+
+    >>> torch.lt(torch.tensor([1, 2, 3]), 2)
+    """
+    refuse("lt_cpu", input, BARE, COMPLEX)
+    return input < other
+
+
+less = alias(lt, "less")
+
+
+@op(promote=ALWAYS_BOOL, inplace=True)
+def le(input: Array, other: ArrayLike) -> Array:
+    """Return where ``input <= other``, broadcast. Raises NotImplementedError for complex numbers.
+
+    >>> torch.le(torch.tensor([1, 2, 3]), 2)
+    """
+    refuse("le_cpu", input, BARE, COMPLEX)
+    return input <= other
+
+
+less_equal = alias(le, "less_equal")
+
+
+@op(promote=ALWAYS_BOOL, inplace=True)
+def gt(input: Array, other: ArrayLike) -> Array:
+    """Return where ``input > other``, broadcast. Raises NotImplementedError for complex numbers.
+
+    >>> torch.gt(torch.tensor([1, 2, 3]), 2)
+    """
+    refuse("gt_cpu", input, BARE, COMPLEX)
+    return input > other
+
+
+greater = alias(gt, "greater")
+
+
+@op(promote=ALWAYS_BOOL, inplace=True)
+def ge(input: Array, other: ArrayLike) -> Array:
+    """Return where ``input >= other``, broadcast. Raises NotImplementedError for complex numbers.
+
+    >>> torch.ge(torch.tensor([1, 2, 3]), 2)
+    """
+    refuse("ge_cpu", input, BARE, COMPLEX)
+    return input >= other
+
+
+greater_equal = alias(ge, "greater_equal")
+
+
+@op(out=False)
+def isnan(input: Array) -> Array:
+    """Return where elements are nan; a complex number is when one of its parts is.
+
+    >>> torch.isnan(torch.tensor([1.0, float("nan")]))
+    """
+    return input != input
+
+
+@op(out=False)
+def isinf(input: Array) -> Array:
+    """Return where elements are infinite; a complex number is when one of its parts is.
+
+    >>> torch.isinf(torch.tensor([1.0, float("-inf")]))
+    """
+    refuse("isinf", input, FLOAT8)
+    return jnp.isinf(input)
+
+
+@op(out=False)
+def isfinite(input: Array) -> Array:
+    """Return where elements are neither nan nor infinite.
+
+    >>> torch.isfinite(torch.tensor([1.0, float("inf"), float("nan")]))
+    """
+    refuse("isfinite", input, FLOAT8)
+    return jnp.isfinite(input)
+
+
+@op
+def isposinf(input: Array) -> Array:
+    """Return where elements are positive infinity. Raises RuntimeError for complex numbers.
+
+    >>> torch.isposinf(torch.tensor([float("inf"), float("-inf")]))
+    """
+    refuse_with("isposinf does not support complex inputs.", input, COMPLEX)
+    refuse("isposinf_cpu", input, FLOAT8)
+    return jnp.isposinf(input) if is_in(input, FLOATS) else jnp.zeros(input.shape, bool)
+
+
+@op
+def isneginf(input: Array) -> Array:
+    """Return where elements are negative infinity. Raises RuntimeError for complex numbers.
+
+    >>> torch.isneginf(torch.tensor([float("inf"), float("-inf")]))
+    """
+    refuse_with("isneginf does not support complex inputs.", input, COMPLEX)
+    refuse("isneginf_cpu", input, FLOAT8)
+    return jnp.isneginf(input) if is_in(input, FLOATS) else jnp.zeros(input.shape, bool)
+
+
+@op(out=False)
+def isreal(input: Array) -> Array:
+    """Return where the imaginary part is zero: everywhere for real dtypes.
+
+    >>> torch.isreal(torch.tensor([1 + 0j, 1j]))
+    """
+    return input.imag == 0 if is_in(input, COMPLEX) else jnp.ones(input.shape, bool)
+
+
+@op
+def signbit(input: Array) -> Array:
+    """Return where the sign bit is set: for negative numbers and for -0.0. Raises for complex numbers.
+
+    >>> torch.signbit(torch.tensor([-0.0, 1.0]))
+    """
+    refuse_with("signbit is not implemented for complex tensors.", input, COMPLEX, NotImplementedError)
+    refuse("signbit_cpu", input, FLOAT8)
+    if is_in(input, BOOL | UNSIGNED):
+        return jnp.zeros(input.shape, bool)
+    return jnp.signbit(input) if is_in(input, FLOATS) else input < 0
+
+
+def _close(input: Array, other: Array, rtol: float, atol: float, equal_nan: bool) -> Array:
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"{errors.scalar_type(input.dtype)} did not match {errors.scalar_type(other.dtype)}")
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        errors.check(tolerance >= 0, f"{name} must be greater than or equal to zero, but got {tolerance}")
+    refuse("mul_cpu_reduced_float", input, FLOAT8)
+    errors.broadcast_shapes(input.shape, other.shape)
+    close = input == other
+    if equal_nan:
+        close = close | ((input != input) & (other != other))
+    if rtol == 0 and atol == 0:
+        return close
+    if not is_in(input, FLOATS | COMPLEX):
+        # PyTorch compares integers in the default dtype.
+        input, other = input.astype(jnp.float64), other.astype(jnp.float64)
+    allowed = atol + jnp.abs(rtol * other)
+    difference = jnp.abs(input - other)
+    return close | (jnp.isfinite(difference) & (difference <= allowed))
+
+
+@op(out=False)
+def isclose(input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Array:
+    """Return where ``abs(input - other) <= atol + rtol * abs(other)``, or both are the same infinity.
+
+    Both must have the same dtype. With ``equal_nan`` nan is close to nan.
+
+    >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0 + 1e-10, 2.1]))
+    """
+    return _close(input, other, rtol, atol, equal_nan)
+
+
+@op(method=False, out=False)
+def _allclose(input: Array, other: Array, rtol: float, atol: float, equal_nan: bool) -> Array:
+    """Whether all elements are close."""
+    return jnp.all(_close(input, other, rtol, atol, equal_nan))
+
+
+@composite
+def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Return whether all elements are close in the sense of :func:`isclose`, as a Python bool.
+
+    >>> torch.allclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0 + 1e-10]))
+    """
+    return bool(_allclose(input, other, rtol, atol, equal_nan))
+
+
+@op(method=False, out=False)
+def _equal(input: Array, other: Array) -> Array:
+    """Whether all elements are equal."""
+    refuse("equal_notnan_cpu", input, FLOAT8)
+    wide = jnp.promote_types(input.dtype, other.dtype)
+    return jnp.all(input.astype(wide) == other.astype(wide))
+
+
+@composite
+def equal(input: Any, other: Any) -> bool:
+    """Return whether two tensors have the same shape and elements, as a Python bool; nan equals nothing.
+
+    >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
+    """
+    if isinstance(input, TensorBase) and isinstance(other, TensorBase):
+        if dispatch.shape_of(input) != dispatch.shape_of(other):
+            return False
+    return bool(_equal(input, other))

@@ -1,0 +1,168 @@
+"""Python's operators on tensors: ``x + y``, ``2 ** x``, ``x &= mask`` ...
+
+Each goes straight to the call path of its operator, without the public function in between. An operand that is neither
+a tensor nor a number gives ``NotImplemented``, so that Python asks the other operand or raises its own TypeError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from torchlike._core.dispatch import call, call_inplace
+from torchlike._core.op import Op, composite
+from torchlike._core.tensor_state import TensorBase
+from torchlike.ops import bitwise, comparison, pointwise_arith, pointwise_unary
+
+__all__: list[str] = []
+
+_Function = Callable[..., Any]
+_NUMBERS = (bool, int, float, complex, np.number, np.bool_)
+
+
+def _known(x: Any) -> bool:
+    """Whether the operators take ``x``; a foreign class that overrides torch functions is asked."""
+    return isinstance(x, (TensorBase, *_NUMBERS)) or hasattr(type(x), "__torch_function__")
+
+
+def _define(name: str, function: _Function, doc: str) -> None:
+    function.__name__ = name
+    function.__qualname__ = f"Tensor.{name}"
+    function.__doc__ = doc
+    composite(function, name=name, method="only")
+
+
+def _direct(record: Op, tail: tuple[Any, ...] = ()) -> _Function:
+    """``self <op> other`` through an operator of two operands and the scalars ``tail``."""
+    if tail:
+
+        def with_tail(self: Any, other: Any) -> Any:
+            try:
+                return call(record, (self, other, *tail), ())
+            except TypeError:
+                if _known(other):
+                    raise
+                return NotImplemented
+
+        return with_tail
+
+    def operator(self: Any, other: Any) -> Any:
+        try:
+            return call(record, (self, other), ())
+        except TypeError:
+            if _known(other):
+                raise
+            return NotImplemented
+
+    return operator
+
+
+def _reflected(record: Op) -> _Function:
+    """``other <op> self``."""
+
+    def operator(self: Any, other: Any) -> Any:
+        try:
+            return call(record, (other, self), ())
+        except TypeError:
+            if _known(other):
+                raise
+            return NotImplemented
+
+    return operator
+
+
+def _written(record: Op, tail: tuple[Any, ...] = ()) -> _Function:
+    """``self <op>= other``."""
+
+    def operator(self: Any, other: Any) -> Any:
+        try:
+            return call_inplace(record, (self, other, *tail), ())
+        except TypeError:
+            if _known(other):
+                raise
+            return NotImplemented
+
+    return operator
+
+
+def _checked(function: _Function, *, reflected: bool = False) -> _Function:
+    """``self <op> other`` through a function that decides by the types or values of its operands."""
+    if reflected:
+
+        def swapped(self: Any, other: Any) -> Any:
+            return function(other, self) if _known(other) else NotImplemented
+
+        return swapped
+
+    def operator(self: Any, other: Any) -> Any:
+        return function(self, other) if _known(other) else NotImplemented
+
+    return operator
+
+
+def _inverted(self: Any) -> Any:
+    dtype = self.dtype
+    if dtype.is_floating_point or dtype.is_complex:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return bitwise.bitwise_not(self)
+
+
+_ADD: Op = pointwise_arith.add.op
+_SUB: Op = pointwise_arith.sub.op
+_RSUB: Op = pointwise_arith.rsub.op
+_MUL: Op = pointwise_arith.mul.op
+_DIV: Op = pointwise_arith.true_divide.op
+
+_define("__add__", _direct(_ADD, (1,)), "Return ``self + other``.")
+_define("__radd__", _direct(_ADD, (1,)), "Return ``other + self``.")
+_define("__iadd__", _written(_ADD, (1,)), "Add ``other`` in place.")
+_define("__sub__", _direct(_SUB, (1,)), "Return ``self - other``.")
+_define("__rsub__", _direct(_RSUB, (1,)), "Return ``other - self``.")
+_define("__isub__", _written(_SUB, (1,)), "Subtract ``other`` in place.")
+_define("__mul__", _direct(_MUL), "Return ``self * other``.")
+_define("__rmul__", _direct(_MUL), "Return ``other * self``.")
+_define("__imul__", _written(_MUL), "Multiply by ``other`` in place.")
+_define("__truediv__", _direct(_DIV), "Return ``self / other``.")
+_define("__itruediv__", _written(_DIV), "Divide by ``other`` in place.")
+_define("__idiv__", _written(_DIV), "Divide by ``other`` in place.")
+_define("__div__", _direct(_DIV), "Return ``self / other``.")
+
+
+def _rtruediv(self: Any, other: Any) -> Any:
+    # As PyTorch: a reciprocal and a product, also in the graph.
+    return pointwise_unary.reciprocal(self) * other if _known(other) else NotImplemented
+
+
+_define("__rtruediv__", _rtruediv, "Return ``other / self``.")
+_define("__rdiv__", _rtruediv, "Return ``other / self``.")
+
+for _name, _function, _inplace in (
+    ("floordiv", pointwise_arith.floor_divide, pointwise_arith.floor_divide_),
+    ("mod", pointwise_arith.remainder, pointwise_arith.remainder_),
+    ("pow", pointwise_arith.pow, pointwise_arith.pow_),
+):
+    _define(f"__{_name}__", _checked(_function), f"Return :func:`{_function.__name__}` of self and ``other``.")
+    _define(f"__r{_name}__", _checked(_function, reflected=True), f"Return :func:`{_function.__name__}` of ``other`` and self.")
+    _define(f"__i{_name}__", _checked(_inplace), f"Write :func:`{_function.__name__}` of self and ``other`` into self.")
+
+for _name, _function in (
+    ("and", bitwise.bitwise_and),
+    ("or", bitwise.bitwise_or),
+    ("xor", bitwise.bitwise_xor),
+    ("lshift", bitwise.bitwise_left_shift),
+    ("rshift", bitwise.bitwise_right_shift),
+):
+    _define(f"__{_name}__", _direct(_function.op), f"Return :func:`{_function.__name__}` of self and ``other``.")
+    _define(f"__r{_name}__", _reflected(_function.op), f"Return :func:`{_function.__name__}` of ``other`` and self.")
+    _define(f"__i{_name}__", _written(_function.op), f"Write :func:`{_function.__name__}` of self and ``other`` into self.")
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    _function = getattr(comparison, _name)
+    _define(f"__{_name}__", _direct(_function.op), f"Return :func:`{_name}` of self and ``other``.")
+
+_define("__neg__", lambda self: pointwise_unary.neg(self), "Return ``-self``.")
+_define("__pos__", lambda self: pointwise_unary.positive(self), "Return ``+self``.")
+_define("__abs__", lambda self: pointwise_unary.abs(self), "Return ``abs(self)``.")
+_define("__invert__", _inverted, "Return ``~self`` of integers and bools.")

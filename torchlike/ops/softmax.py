@@ -1,0 +1,106 @@
+"""softmax, log_softmax and logsumexp."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import lax
+
+from torchlike._core import errors
+from torchlike._core.dtype import dtype as Dtype
+from torchlike._core.kernels import cast
+from torchlike._core.op import Array, defvjp, op
+from torchlike._core import dtype as dtypes
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, is_in, refuse
+
+__all__ = ["log_softmax", "logsumexp", "softmax"]
+
+
+def _prepared(kernel: str, input: Array, dim: int, dtype: Dtype | None) -> tuple[Array, int, Array]:
+    """The input in the dtype asked for and in that of the computation, and the dimension."""
+    dim = errors.wrap_dim(dim, input.ndim)
+    if dtype is not None:
+        input = cast(input, dtype.np)
+    refuse(kernel, input, BOOL, INTEGERS, BARE, COMPLEX)
+    wide = input.astype(jnp.float32) if input.dtype in (jnp.float16, jnp.bfloat16) else input
+    # A 0-dim tensor has one nominal dimension.
+    return input, dim, wide if wide.ndim else wide[None]
+
+
+def _shifted(x: Array, dim: int) -> Array:
+    return x - lax.stop_gradient(jnp.max(x, dim, keepdims=True, initial=-jnp.inf))
+
+
+@op(node="SoftmaxBackward0", out=True)
+def softmax(input: Array, dim: int, dtype: Dtype | None = None) -> Array:
+    """Return ``exp(input) / sum(exp(input))`` along ``dim``; with ``dtype`` the input is converted first.
+
+    >>> torch.softmax(torch.tensor([1.0, 2.0, 3.0]), dim=0)
+    """
+    input, dim, x = _prepared("softmax_kernel_impl", input, dim, dtype)
+    weights = jnp.exp(_shifted(x, dim))
+    return (weights / jnp.sum(weights, dim, keepdims=True)).astype(input.dtype).reshape(input.shape)
+
+
+def _opmath(*arrays: Array) -> tuple[Array, ...]:
+    """Half precision in float32, and 0-dim arrays with one dimension."""
+    wide = (a.astype(jnp.float32) if a.dtype in (jnp.float16, jnp.bfloat16) else a for a in arrays)
+    return tuple(a if a.ndim else a[None] for a in wide)
+
+
+@defvjp(softmax)
+def _(grad, inputs, outputs, dim, dtype):
+    (result,) = outputs
+    g, y = _opmath(grad, result)
+    weighted = g * y
+    return ((weighted - y * jnp.sum(weighted, dim, keepdims=True)).reshape(result.shape),)
+
+
+@op(node="LogSoftmaxBackward0", out=True)
+def log_softmax(input: Array, dim: int, dtype: Dtype | None = None) -> Array:
+    """Return ``log(softmax(input, dim))``, computed without overflow; with ``dtype`` the input is converted first.
+
+    >>> torch.log_softmax(torch.tensor([1.0, 2.0, 3.0]), dim=0)
+    """
+    input, dim, x = _prepared("log_softmax_kernel_impl", input, dim, dtype)
+    shifted = _shifted(x, dim)
+    total = jnp.log(jnp.sum(jnp.exp(shifted), dim, keepdims=True))
+    return (shifted - total).astype(input.dtype).reshape(input.shape)
+
+
+@defvjp(log_softmax)
+def _(grad, inputs, outputs, dim, dtype):
+    (result,) = outputs
+    g, y = _opmath(grad, result)
+    return ((g - jnp.exp(y) * jnp.sum(g, dim, keepdims=True)).reshape(result.shape),)
+
+
+@op
+def logsumexp(input: Array, dim: int | tuple[int, ...], keepdim: bool = False) -> Array:
+    """Return ``log(sum(exp(input)))`` over the dimensions ``dim``, computed without overflow.
+
+    Integers give the default dtype; nothing summed gives -inf.
+
+    >>> torch.logsumexp(torch.tensor([[1.0, 2.0], [1000.0, 1000.0]]), 1)
+    """
+    refuse("max_values_cpu", input, FLOAT8)
+    dims = errors.wrap_dims(dim, input.ndim)
+    if not is_in(input, FLOATS | COMPLEX):
+        input = input.astype(dtypes.get_default_dtype().np)
+    (x,) = (input.astype(jnp.float32),) if input.dtype in (jnp.float16, jnp.bfloat16) else (input,)
+    real = x.real if is_in(x, COMPLEX) else x
+    top = lax.stop_gradient(jnp.max(real, dims, keepdims=True, initial=-jnp.inf))
+    top = jnp.where(jnp.isinf(top), 0, top)
+    result = jnp.log(jnp.sum(jnp.exp(x - top), dims, keepdims=True)) + top
+    return (result if keepdim else jnp.squeeze(result, dims)).astype(input.dtype)
+
+
+@defvjp(logsumexp)
+def _(grad, inputs, outputs, dim, keepdim):
+    (input,), (result,) = inputs, outputs
+    dims = errors.wrap_dims(dim, input.ndim)
+    if not keepdim:
+        grad, result = jnp.expand_dims(grad, dims), jnp.expand_dims(result, dims)
+    # Where everything is -inf the difference is nan; nothing flows there.
+    weight = jnp.exp(input - result)
+    real = result.real if is_in(result, COMPLEX) else result
+    return (grad * jnp.where(real == -jnp.inf, 0, weight),)
