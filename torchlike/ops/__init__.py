@@ -4,10 +4,13 @@ from torchlike.ops.bitwise import *
 from torchlike.ops.comparison import *
 from torchlike.ops.complex_views import *
 from torchlike.ops.copy import *
+from torchlike.ops.norms import *
 from torchlike.ops.operators import *
 from torchlike.ops.pointwise_arith import *
 from torchlike.ops.pointwise_unary import *
 from torchlike.ops.reduce import *
+from torchlike.ops.scan import *
 from torchlike.ops.shape import *
 from torchlike.ops.slicing import *
 from torchlike.ops.softmax import *
+from torchlike.ops.statistics import *
