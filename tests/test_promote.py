@@ -11,7 +11,9 @@ from torchlike._core.promote import (
     BOOL_TO_LONG,
     COMPLEX_TO_FLOAT,
     DEFAULT,
+    DEFAULT_WIDE,
     INT_TO_FLOAT,
+    INT_TO_FLOAT_WIDE,
     NO_OPMATH,
     compute_and_result,
 )
@@ -199,6 +201,8 @@ def test_result_type_of_tensors_and_numbers():
         (COMPLEX_TO_FLOAT, "complex64", "complex64", "float32"),
         (COMPLEX_TO_FLOAT, "int8", "int8", "int8"),
         (COMPLEX_TO_FLOAT, "bfloat16", "float32", "bfloat16"),
+        (DEFAULT_WIDE, "bfloat16", "float32", "bfloat16"),
+        (INT_TO_FLOAT_WIDE, "int64", "float32", "float32"),
         (BOOL_TO_LONG, "bool", "int64", "int64"),
         (BOOL_TO_LONG, "uint8", "uint8", "uint8"),
         (BOOL_TO_LONG, "float16", "float32", "float16"),
@@ -229,3 +233,26 @@ def test_the_dtypes_of_numbers():
         assert promote.of_number(complex) is torch.complex128
     with pytest.raises(TypeError, match="str is not a number type"):
         promote.of_number(str)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "category", "expected"),
+    [
+        (DEFAULT, "bfloat16", "number", ["bfloat16", "bfloat16"]),
+        (DEFAULT_WIDE, "bfloat16", "number", ["bfloat16", None]),
+        (DEFAULT_WIDE, "float16", "zero", ["float16", None]),
+        (INT_TO_FLOAT_WIDE, "float16", "number", ["float16", None]),
+        (DEFAULT, "float32", "number", [None, None]),
+        (NO_OPMATH, "bfloat16", "number", [None, None]),
+        (ALWAYS_BOOL, "bfloat16", "number", [None, None]),
+    ],
+)
+def test_half_operands_are_rounded_before_they_are_widened(kind, name, category, expected):
+    operands = [(getattr(torch, name), "dim"), (torch.float32, category)]
+    rounded = promote.rounded_operands(kind, operands)
+    assert [None if r is None else dtypes.of(r).name for r in rounded] == expected
+
+
+def test_a_wide_operand_with_dimensions_is_rounded():
+    operands = [(torch.bfloat16, "dim"), (torch.int64, "dim")]
+    assert promote.rounded_operands(DEFAULT_WIDE, operands) == (torch.bfloat16.np, torch.bfloat16.np)

@@ -201,6 +201,29 @@ def compare(kind, operands, call, default):
     return 1
 
 
+@pytest.mark.parametrize(
+    ("operator", "name"),
+    [("add", "float16"), ("mul", "float16")]
+    + [(o, "bfloat16") for o in ("add", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "eq", "lt")],
+)
+def test_numbers_beside_halves(operator, name):
+    """A third is no half-precision number: whether it is rounded first shows in the results."""
+    values = [i / 16 for i in range(-40, 41)]
+
+    def results(m):
+        half = m.tensor(values, dtype=getattr(m, name))
+        zero_dim = m.tensor(1 / 3, dtype=m.float64)
+        function = getattr(m, operator)
+        yield function(half, 1 / 3)
+        yield function(half, zero_dim)
+        yield function(zero_dim, half)
+        yield function(m.tensor(0.7, dtype=getattr(m, name)), 1 / 3)
+
+    for ours, theirs in zip(results(torchlike), results(torch), strict=True):
+        assert str(ours.dtype) == str(theirs.dtype)
+        np.testing.assert_array_equal(np.array(ours.tolist()), np.array(theirs.tolist()))
+
+
 DEVICE_TEXTS = ["cuda:1", "cpu", "cpu:0", "meta:1", "xla", "mps:0", "hip", "ve:3", "privateuseone:1"]
 BAD_DEVICE_TEXTS = ["", "foo", "CPU", "cuda:", "cuda:x", "cuda:01", "cuda:-1", "cuda:1:2", "cuda0", " cpu", "cpu "]
 BAD_DEVICE_TEXTS += ["cuda:0\n", ":1", "cuda:99999999999999", "c_u", "1"]
