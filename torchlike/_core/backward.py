@@ -132,46 +132,29 @@ class CopySlices(Node):
     through the node of the operation that wrote.
     """
 
-    __slots__ = ("inner", "path", "starts")
+    __slots__ = ("inner", "own", "path", "starts")
 
-    def __init__(self, base_edge: Edge | None, inner: Node, path: views.Path, starts: tuple[int, ...]) -> None:
+    def __init__(self, base_edge: Edge | None, inner: Node, own: bool, path: views.Path, starts: tuple[int, ...]) -> None:
         self.inner = inner
+        self.own = own  # whether the inner node's first edge is the view's own old history, which base_edge stands for
         self.path = path
         self.starts = starts
-        # The first edge of the inner node is the view's own old history, which base_edge stands for.
-        super().__init__((base_edge, *inner.edges))
+        super().__init__((base_edge, *inner.edges[own:]))
 
     def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
         (grad,) = grads
         piece = compute(_slice_kernel(self.path, "read"), [grad, *self.starts], create_graph)
         inner = self.inner.apply([piece], create_graph)
-        rest = list(inner)
-        replaced = None
-        for i, edge in enumerate(self.inner.edges):
-            if edge is not None and edge[0] is _VIEW_SELF:
-                replaced = rest[i]
-                rest[i] = None
         base = None
         if self.edges[0] is not None:
-            if replaced is None:
-                replaced = compute(zeros_like, [piece], create_graph)
+            replaced = inner[0] if self.own else compute(zeros_like, [piece], create_graph)
             base = compute(_slice_kernel(self.path, "write"), [grad, replaced, *self.starts], create_graph)
-        return [base, *rest]
+        return [base, *inner[self.own :]]
 
     def release(self) -> None:
         self.inner.release()
 
 
-class _ViewSelf(Node):
-    """Stands in an inner node's edges for the view that was overwritten."""
-
-    __slots__ = ()
-
-    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
-        return ()
-
-
-_VIEW_SELF = _ViewSelf(())
 zeros_like = Kernel(lambda a: jnp.zeros_like(a), "zeros_like", "ZerosLikeBackward0")
 
 
@@ -210,10 +193,8 @@ def rebase(tensor: TensorBase, node: Node, output_nr: int = 0) -> None:
         tensor._requires_grad = True
         return
     reader, starts = dispatch.lowered(tensor)
-    if isinstance(node, OpNode) and node.plan.mask[0] == 0:
-        node.edges = ((_VIEW_SELF, 0), *node.edges[1:])
-    copied = CopySlices(tape.gradient_edge(base), node, reader.path, starts)
-    copied.edges = tuple(None if edge is not None and edge[0] is _VIEW_SELF else edge for edge in copied.edges)
+    own = not isinstance(node, OpNode) or node.plan.mask[0] == 0
+    copied = CopySlices(tape.gradient_edge(base), node, own, reader.path, starts)
     base._grad_fn = copied
     base._output_nr = 0
     base._requires_grad = True

@@ -224,7 +224,7 @@ def as_view(tensor: Any, geometry: Geometry) -> Any:
     view._value_version = -1
     view._output_nr = 0
     view._requires_grad = False
-    view._base = tensor._base or tensor
+    view._base = tensor if tensor._base is None else tensor._base
     view._view_version = storage.version
     if not modes.grad:
         tape.extra_of(view).creation = "no_grad"
@@ -503,7 +503,7 @@ def _entry(op: Op, p: Any, x: Any) -> Any:
         if p.kind == "scalar" and shape_of(x) != ():
             raise TypeError(f"{op.name}(): argument '{p.name}' (position {p.position + 1}) must be Number, not Tensor")
         return TENSOR
-    if x is None and p.optional:
+    if x is None and (p.optional or p.kind == "scalar"):  # a Scalar that is absent has its default
         return type(None)
     if p.kind in ("arraylike", "scalar") and type(x) in _NUMBERS:
         return type(x)

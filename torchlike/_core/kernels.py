@@ -279,12 +279,14 @@ class _BodyCall:
 
     def __init__(self, op: Op, pattern: tuple[Any, ...], statics: tuple[Any, ...], inplace: bool) -> None:
         self.op = op
-        self.pattern = pattern
+        self.defaults = _scalar_defaults(op, pattern)
+        self.pattern = _with_defaults(pattern, self.defaults)
         self.statics = {p.name: value for p, value in zip(op.static_params, statics, strict=True)}
         self.inplace = inplace
         self.given: tuple[tuple[dtypes.dtype, str] | None, ...] = ()
 
-    def __call__(self, *operands: Any) -> Any:
+    def __call__(self, *given: Any) -> Any:
+        operands = self._filled(given)
         mids, result_dtype = self._prepare(operands)
         outs = self._body(mids)
         many = isinstance(outs, tuple | list)
@@ -295,6 +297,7 @@ class _BodyCall:
 
     def gradients(self, mask: tuple[int, ...], operands: Sequence[Any], results: Sequence[Any], grads: Sequence[Any]) -> Any:
         """The operator's own gradient formula, between the casts of its promotion."""
+        operands = self._filled(operands)
 
         def prepare(*values: Any) -> tuple[Any, ...]:
             full = list(operands)
@@ -318,6 +321,15 @@ class _BodyCall:
             gradient = given[i]
             chosen.append(jnp.zeros(mid.shape, mid.dtype) if gradient is None else cast(gradient, mid.dtype).reshape(mid.shape))
         return pullback(tuple(chosen))
+
+    def _filled(self, operands: Sequence[Any]) -> Sequence[Any]:
+        """The operands with the Scalars that were left at their defaults."""
+        if not self.defaults:
+            return operands
+        full = list(operands)
+        for position, value in self.defaults.items():
+            full[position] = jnp.asarray(value)
+        return full
 
     def _prepare(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
         """Cast and broadcast the operands of an elementwise operator; leave the others as they are."""
@@ -381,6 +393,27 @@ class _BodyCall:
 
     def _flat_names(self) -> list[str]:
         return [p.name for p, entry in zip(self.op.operand_params, self.pattern, strict=True) for _ in _entries(entry)]
+
+
+def _scalar_defaults(op: Op, pattern: tuple[Any, ...]) -> dict[int, Any]:
+    """The positions of Scalars for which a call passed None, meaning their default, and the defaults."""
+    found: dict[int, Any] = {}
+    position = 0
+    for p, entry in zip(op.operand_params, pattern, strict=True):
+        if p.kind == "scalar" and entry is _NONE and not p.optional:
+            found[position] = p.default
+        position += len(_entries(entry))
+    return found
+
+
+def _with_defaults(pattern: tuple[Any, ...], defaults: dict[int, Any]) -> tuple[Any, ...]:
+    if not defaults:
+        return pattern
+    filled, position = [], 0
+    for entry in pattern:
+        filled.append(type(defaults[position]) if position in defaults else entry)
+        position += len(_entries(entry))
+    return tuple(filled)
 
 
 def _entries(entry: Any) -> tuple[Any, ...]:

@@ -105,7 +105,7 @@ def host_storage(host: np.ndarray[Any, Any]) -> Storage:
 
 def as_jax(host: np.ndarray[Any, Any]) -> jax.Array:
     """Return a CPU jax array over NumPy memory, without a copy where the memory is aligned."""
-    return jax.device_put(host, devices.cpu_device, may_alias=True)
+    return jax.device_put(host, devices.jax_device(devices.CPU), may_alias=True)
 
 
 def _physical(array: Any, stride: tuple[int, ...]) -> Any:

@@ -335,7 +335,8 @@ def record(
     if plan.inputs:
         kept = plan.inputs
         for position, tensor in sources:
-            if position in kept:
+            # What an in-place operator overwrites is kept as it was: arrays are immutable, no check is needed.
+            if position in kept and not (bump and position == 0):
                 storage = tensor._storage
                 guards.append((storage, storage.version, (tensor._grad_fn, tensor._output_nr) if tensor._grad_fn else None))
     for i in plan.outputs:
