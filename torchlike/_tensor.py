@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from torchlike import _instances, _printing, _sharing
+from torchlike import _indexing, _instances, _printing, _sharing
 from torchlike._core import device as devices
 from torchlike._core import dispatch, errors, tape, tensor_state
 from torchlike._core import layout as layouts
@@ -34,6 +34,7 @@ class Tensor(TensorBase):
     __module__ = "torch"
     # NumPy arrays on the left of an operator leave it to the tensor.
     __array_priority__ = 1000
+    _printed_as = "tensor"
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return _instances.legacy_tensor(cls, *args, **kwargs)
@@ -441,6 +442,9 @@ class Tensor(TensorBase):
         return (1, 0) if device.type == "cpu" else (2, device.index or 0)
 
     # -- Python protocols ---------------------------------------------------------------------------------------------
+
+    __getitem__ = _indexing.getitem
+    __setitem__ = _indexing.setitem
 
     def __len__(self) -> int:
         shape = self.shape
