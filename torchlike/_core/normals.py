@@ -38,7 +38,9 @@ _QUARTER_PI = (_f(0.78515625), _f(2.4187564849853515625e-4), _f(3.77489497744594
 _CHUNK = 16384
 
 
-def normal(generator: Generator, count: int, dtype: np.dtype[Any], mean: float, std: float, *, contiguous: bool) -> Host:
+def normal(
+    generator: Generator, count: int, dtype: np.dtype[Any], mean: float, std: float, *, contiguous: bool
+) -> Host:
     """Return ``count`` normal samples in the order in which PyTorch fills a tensor (``contiguous`` or not)."""
     if not contiguous or count < BLOCK:
         return narrow(fma64(serial(generator, count), std, mean), dtype)

@@ -74,13 +74,18 @@ def _poisson(rate: float, uniforms: Uniforms) -> float:
         us = 0.5 - abs(u)
         if us == 0:
             continue
-        k = float(math.floor((2 * a / us + b) * u + rate + 0.43))
+        k = (2 * a / us + b) * u + rate + 0.43
+        k = float(math.floor(k)) if math.isfinite(k) else _NO_INTEGER
         if us >= 0.07 and v <= v_r:
             return k
         if k < 0 or (us < 0.013 and v > us):
             continue
         if _log(v) + log_inverse_alpha - math.log(a / (us * us) + b) <= -rate + k * log_rate - math.lgamma(k + 1):
             return k
+
+
+# What PyTorch's processors give for the integer part of infinity.
+_NO_INTEGER = -(2.0**63)
 
 
 def _log(x: float) -> float:
@@ -100,6 +105,8 @@ def binomial(generator: Generator, counts: Host, probabilities: Host) -> Host:
 def _binomial(count: Any, probability: Any, uniforms: Uniforms) -> Any:
     if count <= 0 or probability <= 0:
         return 0.0
+    if count != count:  # PyTorch looks for this number for ever
+        return math.nan
     if probability >= 1:
         return count
     one = type(count)(1)
