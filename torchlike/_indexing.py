@@ -141,11 +141,11 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         return
     if type(index) is not tuple:
         index = (index,) if type(index) in (int, slice) else _as_tuple(index)
-    if type(index) is tuple and len(index) == 1 and not dispatch.shape_of(self):
+    if len(index) == 1 and not dispatch.shape_of(self):
         if isinstance(index[0], int) and not isinstance(index[0], bool):
             raise IndexError(_NO_DIMENSION)
         check(not isinstance(index[0], slice), "slice() cannot be applied to a 0-dim tensor.", IndexError)
-    if index == (True,) and index[0] is True:
+    if len(index) == 1 and index[0] is True:
         index = (None,)
     view, indices = _viewed(self, index)
     if indices:
@@ -230,6 +230,11 @@ def _scattered(view: Tensor, indices: list[Any], value: Any) -> None:
     advanced.put(view, indices, value, False, inplace=True)
 
 
+def delitem(self: Tensor, index: Any) -> None:
+    """Refuse ``del self[index]``."""
+    raise TypeError("Tensor does not support deleting items")
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The basic part of an index
 
@@ -243,6 +248,7 @@ def _viewed(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Any]]:
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     steps = _Chain(self) if _recording(self) or type(self) not in classes.plain else _Direct(self)
     indices: list[Any] = []
+    covered = 0  # dimensions that the entries of indices stand for
     dim = 0
     for position, item in enumerate(items):
         kind = type(item)
@@ -256,18 +262,17 @@ def _viewed(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Any]]:
         elif item is None or kind is bool:
             steps.unsqueeze(dim)
             if kind is bool:
-                _note(indices, dim, _one_mask(item, self))
+                covered = _note(indices, covered, dim, _one_mask(item, self))
             dim += 1
         elif not dispatch.shape_of(item):
             if dispatch.geometry_of(item).dtype.name in ("bool", "uint8"):
                 steps.unsqueeze(dim)
-                _note(indices, dim, _one_mask(bool(item), self))
+                covered = _note(indices, covered, dim, _one_mask(bool(item), self))
                 dim += 1
             else:
                 steps.select(dim, _number(item), position)
         else:
-            _note(indices, dim, item)
-            dim += _dimensions(item)
+            covered = dim = _note(indices, covered, dim, item)
     return steps.result(), indices
 
 
@@ -342,9 +347,11 @@ def _dimensions(item: Any) -> int:
     return 1
 
 
-def _note(indices: list[Any], dim: int, index: Tensor) -> None:
-    indices.extend([None] * (dim - len(indices)))
+def _note(indices: list[Any], covered: int, dim: int, index: Tensor) -> int:
+    """Append an index tensor for the dimensions from ``dim`` on; returns the dimension after them."""
+    indices.extend([None] * (dim - covered))
     indices.append(index)
+    return dim + _dimensions(index)
 
 
 def _one_mask(value: bool, like: Tensor) -> Tensor:

@@ -445,6 +445,7 @@ class Tensor(TensorBase):
 
     __getitem__ = _indexing.getitem
     __setitem__ = _indexing.setitem
+    __delitem__ = _indexing.delitem
 
     def __len__(self) -> int:
         shape = self.shape

@@ -19,6 +19,7 @@ from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, ArrayLike, Arrays, composite, defvjp, op, operands_given
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import _bounds
+from torchlike.ops._checks import UNSIGNED, refuse
 from torchlike.ops._geometry import show
 from torchlike.ops._positions import added, put_at, wrapped
 from torchlike.ops.masked import values_of
@@ -165,6 +166,7 @@ def _index_put(input: Array, indices: Arrays, values: ArrayLike, accumulate: boo
         "Index put requires the source and destination dtypes match, got"
         f" {scalar_type(input.dtype)} for the destination and {scalar_type(values.dtype)} for the source.",
     )
+    refuse("index_put", input, UNSIGNED)
     mask = _only_mask(input.ndim, indices)
     if mask is not None:
         value = values.reshape(())
