@@ -58,6 +58,10 @@ class _Codec:
 codec = _Codec()
 
 
+# While a function is captured for torch.compile: where keys come from instead of the stream.
+key_source: Callable[[], jax.Array] | None = None
+
+
 class Generator:
     """A stream of random numbers of its own: ``Generator(device="cpu")``, to be passed as ``generator=``.
 
@@ -187,6 +191,8 @@ class Generator:
 
     def key(self) -> jax.Array:
         """Return the key of a jax generator, made from the next draw."""
+        if key_source is not None:
+            return key_source()
         (word,) = self.words64(1)
         return jax.random.key(np.uint64(word))
 

@@ -141,12 +141,7 @@ class OpNode(Node):
     def check_saved(self) -> tuple[Any, ...]:
         """Return the saved arrays, or raise PyTorch's error for those freed or overwritten since."""
         if self.saved is None:
-            raise RuntimeError(
-                "Trying to backward through the graph a second time (or directly access saved tensors after they have already"
-                " been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad()."
-                " Specify retain_graph=True if you need to backward through the graph a second time or if you need to access"
-                " saved tensors after calling backward."
-            )
+            raise freed_graph()
         for storage, version, edge in self.guards:
             if storage.version != version:
                 _raise_modified(storage, version, (self, edge) if isinstance(edge, int) else edge)
@@ -162,6 +157,32 @@ def _raise_modified(storage: Any, version: int, edge: Edge | None) -> None:
         " instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with"
         " torch.autograd.set_detect_anomaly(True)."
     )
+
+
+def freed_graph() -> RuntimeError:
+    """PyTorch's error for a second walk over a graph."""
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors after they have already"
+        " been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad()."
+        " Specify retain_graph=True if you need to backward through the graph a second time or if you need to access"
+        " saved tensors after calling backward."
+    )
+
+
+class Walked(Node):
+    """The history of a tensor whose graph was walked inside a compiled function: a name, and nothing to walk again."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(())
+        self._name = name
+
+    def name(self) -> str:
+        return self._name
+
+    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
+        raise freed_graph()
 
 
 class AccumulateGrad(Node):

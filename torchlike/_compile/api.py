@@ -1,0 +1,235 @@
+"""``torch.compile``: run a function eagerly once, capture it at the second call, and run the program from then on."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from torchlike._compile.capture import Program, Uncapturable, capture, is_compiling
+from torchlike._compile.differentiable import GradientProgram, capture_gradient
+from torchlike._compile.guards import Guards
+from torchlike._compile.running import run_program
+from torchlike._core import tape
+from torchlike._core import dtype as dtypes
+from torchlike._core.tensor_state import TensorBase, modes
+from torchlike.nn.modules.module import Module, module_changes
+from torchlike.optim.optimizer import Optimizer
+
+__all__ = ["compile"]
+
+# A function that is traced again and again (its arguments never repeat) is better run as it is.
+_MOST_PROGRAMS = 64
+
+
+def compile(
+    model: Callable[..., Any] | None = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = "inductor",
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+) -> Any:
+    """Return a function (or module) that computes the same as ``model`` as one XLA program.
+
+    The function may do anything that eager code does: forward, ``loss.backward()``, ``optimizer.step()``. The first call with a
+    combination of argument shapes, types and training flags runs eagerly, the second is captured and compiled. What
+    cannot be captured (values needed by Python, host randomness, changed Python state) runs eagerly, with a warning that
+    names the line; with ``fullgraph=True`` it raises RuntimeError instead. ``backend``, ``mode``, ``options`` and ``dynamic`` are
+    accepted: XLA is the only backend here, ``backend="eager"`` and ``disable=True`` leave the function as it is.
+
+    >>> @torch.compile
+    ... def f(x):
+    ...     return (x * 2).sum()
+    >>> f(torch.ones(3)), f(torch.ones(3))
+    (tensor(6.), tensor(6.))
+    """
+    if model is None:
+        return functools.partial(
+            compile, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options, disable=disable
+        )
+    if disable or backend == "eager":
+        return model
+    if isinstance(model, Module):
+        return OptimizedModule(model, fullgraph)
+    if not callable(model):
+        raise RuntimeError(f"torch.compile() takes a function or a module, not {type(model).__name__}")
+    compiled = Compiled(model, fullgraph)
+
+    @functools.wraps(model)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return compiled(args, kwargs)
+
+    wrapper._torchdynamo_orig_callable = model  # type: ignore[attr-defined]
+    wrapper._compiled = compiled  # type: ignore[attr-defined]
+    return wrapper
+
+
+class OptimizedModule(Module):
+    """A module whose call is compiled; everything else is the original module's."""
+
+    def __init__(self, module: Module, fullgraph: bool = False) -> None:
+        super().__init__()
+        self._modules["_orig_mod"] = module
+        object.__setattr__(self, "_compiled", Compiled(module, fullgraph))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._compiled(args, kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the compiled module."""
+        return self._compiled(args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_orig_mod":
+            return self._modules["_orig_mod"]
+        return getattr(self._modules["_orig_mod"], name)
+
+
+class _Entry:
+    """What is known of one combination of arguments."""
+
+    __slots__ = ("calls", "changes", "gradient", "guards", "program", "refused")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.program: Program | None = None
+        self.gradient: GradientProgram | None = None
+        self.guards: Guards | None = None
+        self.changes = -1
+        self.refused: str | None = None
+
+
+class Compiled:
+    """A function with its programs, one a combination of argument shapes, types, values and modes."""
+
+    def __init__(self, function: Callable[..., Any], fullgraph: bool) -> None:
+        self.function = function
+        self.fullgraph = fullgraph
+        self.entries: dict[Any, _Entry] = {}
+        self.compilations = 0
+        self.refused: str | None = None
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if is_compiling() or self.refused is not None:
+            return self.function(*args, **kwargs)
+        leaves: list[Any] = []
+        key = (_describe(args, leaves), _describe(kwargs, leaves) if kwargs else (), modes.grad, dtypes.get_default_dtype())
+        entry = self.entries.get(key)
+        if entry is None:
+            if len(self.entries) >= _MOST_PROGRAMS:
+                return self._refuse("it is called with ever new arguments", None, args, kwargs)
+            entry = self.entries[key] = _Entry()
+        program = entry.program
+        if program is not None and entry.guards is not None:
+            if entry.changes == module_changes() or self._unchanged(entry):
+                if entry.guards.hold():
+                    return entry.gradient(leaves) if entry.gradient is not None else run_program(program, leaves)
+            entry.program = entry.gradient = None  # something changed: look again
+            entry.calls = 0
+        entry.calls += 1
+        if entry.calls == 1:
+            return self.function(*args, **kwargs)
+        return self._capture(entry, args, kwargs, leaves)
+
+    def _unchanged(self, entry: _Entry) -> bool:
+        """Whether the modules changed somewhere are not the ones this program uses."""
+        return False
+
+    def _capture(self, entry: _Entry, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
+        guards = Guards(self.function, Optimizer, Module)
+
+        def call(stand_ins: list[Any]) -> Any:
+            remaining = iter(stand_ins)
+            return self.function(*_replace(args, remaining), **_replace(kwargs, remaining))
+
+        try:
+            entry.program = capture(leaves, call, guards)
+            if entry.program.differentiable:
+                entry.gradient = capture_gradient(entry.program, leaves, call, guards)
+        except Uncapturable as reason:
+            return self._refuse(str(reason), reason.__cause__ or reason, args, kwargs)
+        self.compilations += 1
+        entry.guards = guards
+        entry.changes = module_changes()
+        return entry.gradient(leaves) if entry.gradient is not None else run_program(entry.program, leaves)
+
+    def _refuse(self, reason: str, error: BaseException | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run eagerly from now on, saying why and where."""
+        where = _user_line(error) or _definition(self.function)
+        message = f"torch.compile runs {_name(self.function)} eagerly: {reason} ({where})"
+        if self.fullgraph:
+            raise RuntimeError(message) from error
+        self.refused = reason
+        warnings.warn(message, UserWarning, stacklevel=4)
+        return self.function(*args, **kwargs)
+
+
+def _describe(value: Any, leaves: list[Any]) -> Any:
+    """A hashable description of an argument; its tensors are appended to ``leaves``."""
+    if isinstance(value, TensorBase):
+        leaves.append(value)
+        geometry = value._geometry
+        array = value._storage.array
+        if geometry is None:
+            return (array.shape, array.dtype, value._storage.stride, value._requires_grad)
+        return (geometry, tape.requires_grad(value))
+    if isinstance(value, tuple | list):
+        return (type(value), *[_describe(v, leaves) for v in value])
+    if isinstance(value, dict):
+        return (dict, *[(k, _describe(v, leaves)) for k, v in value.items()])
+    if isinstance(value, bool | int | float | complex | str | type(None) | dtypes.dtype):
+        return (type(value), value)
+    return (type(value), id(value), _Kept(value))
+
+
+class _Kept:
+    """Keeps an argument alive that is known by its identity, so that the identity stays its own."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Kept) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def _replace(value: Any, tensors: Any) -> Any:
+    if isinstance(value, TensorBase):
+        return next(tensors)
+    if isinstance(value, tuple | list):
+        parts = [_replace(v, tensors) for v in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if isinstance(value, dict):
+        return {k: _replace(v, tensors) for k, v in value.items()}
+    return value
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__qualname__", type(function).__name__)
+
+
+def _definition(function: Any) -> str:
+    function = getattr(function, "forward", function)
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return "unknown line" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def _user_line(error: BaseException | None) -> str | None:
+    """The innermost line of an error's traceback that belongs neither to this package nor to jax."""
+    found = None
+    trace = None if error is None else error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] not in ("torchlike", "jax", "jaxlib") and not module.startswith("contextlib"):
+            found = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
