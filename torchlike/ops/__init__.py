@@ -18,3 +18,6 @@ from torchlike.ops.shape import *
 from torchlike.ops.slicing import *
 from torchlike.ops.softmax import *
 from torchlike.ops.statistics import *
+from torchlike.ops.create import *
+from torchlike.ops.matmul import *
+from torchlike.ops.ranges import *

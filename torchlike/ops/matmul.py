@@ -299,6 +299,14 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     return _matmul(input, other, out=out)
 
 
+def _matmul_operator(self: Tensor, other: Any) -> Any:
+    """``self @ other``."""
+    return matmul(self, other) if isinstance(other, TensorBase) else NotImplemented
+
+
+TensorBase.__matmul__ = _matmul_operator  # type: ignore[attr-defined]
+
+
 _BY_DIMENSIONS = {(1, 1): dot, (2, 1): mv, (1, 2): _vector_matrix, (2, 2): mm}
 
 
