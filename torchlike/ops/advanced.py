@@ -18,8 +18,9 @@ from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, ArrayLike, Arrays, composite, defvjp, op, operands_given
 from torchlike._core.tensor_state import TensorBase
+from torchlike._core.views import dense_order
 from torchlike.ops import _bounds
-from torchlike.ops._checks import UNSIGNED, refuse
+from torchlike.ops._checks import BARE, UNSIGNED, refuse
 from torchlike.ops._geometry import show
 from torchlike.ops._positions import added, put_at, wrapped
 from torchlike.ops.masked import values_of
@@ -166,8 +167,8 @@ def _index_put(input: Array, indices: Arrays, values: ArrayLike, accumulate: boo
         "Index put requires the source and destination dtypes match, got"
         f" {scalar_type(input.dtype)} for the destination and {scalar_type(values.dtype)} for the source.",
     )
-    refuse("index_put", input, UNSIGNED)
     mask = _only_mask(input.ndim, indices)
+    refuse("index_put" if mask is None else "masked_fill", input, UNSIGNED if mask is None else BARE)
     if mask is not None:
         value = values.reshape(())
         return jnp.where(mask, added(input, value) if accumulate else value, input)
@@ -234,9 +235,29 @@ def get(input: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
 
 def put(input: Tensor, indices: Sequence[Tensor | None], values: Any, accumulate: bool, *, inplace: bool) -> Tensor:
     """Write ``values`` (a tensor or a number) to ``input[indices]``, into it or into a copy."""
+    if inplace:
+        for other in (values, *indices):
+            if isinstance(other, TensorBase) and other._storage is input._storage:
+                _check_no_overlap(input, other)
     full = indices if _is_one_mask(input, indices, values) else prepared(dispatch.shape_of(input), indices)
     call = dispatch.call_inplace if inplace else dispatch.call
     return call(_index_put.op, (input, *full, values), (accumulate, (-1, len(full), -1)))
+
+
+def _check_no_overlap(written: Tensor, read: Tensor) -> None:
+    """Refuse to read memory that is written to (PyTorch looks at dense tensors only)."""
+    ends = []
+    for tensor in (written, read):
+        geometry = dispatch.geometry_of(tensor)
+        if geometry.numel == 0 or dense_order(geometry.size, geometry.stride) is None:
+            return
+        ends.append((geometry.offset, geometry.offset + geometry.numel))
+    (a, b), (c, d) = ends
+    check(
+        b <= c or d <= a,
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory"
+        " location. Please clone() the tensor before performing the operation.",
+    )
 
 
 def _is_one_mask(input: Tensor, indices: Sequence[Tensor | None], values: Any) -> bool:

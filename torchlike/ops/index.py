@@ -8,10 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 
 from torchlike._core import dispatch
-from torchlike._core.errors import broadcast_shapes, check, not_implemented, scalar_type, wrap_dim
+from torchlike._core.errors import broadcast_shapes, check, scalar_type, wrap_dim
 from torchlike._core.op import Array, ArrayLike, Scalar, defvjp, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import _bounds
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, UNSIGNED, refuse
 from torchlike.ops._geometry import show
 from torchlike.ops._positions import added, along, check_same_type, gather_flat, index_type, put_at, wrapped
 from torchlike.ops.scatter import reduce_gradients, reduce_into
@@ -58,6 +59,8 @@ def index_select(input: Array, dim: int, index: Array) -> Array:
     dim = wrap_dim(dim, input.ndim)
     check(index.ndim <= 1, "index_select(): Index is supposed to be a vector", IndexError)
     check(index.dtype in (jnp.int32, jnp.int64), "index_select(): Expected dtype int32 or int64 for index")
+    if input.ndim <= 1:
+        refuse("index_select", input, UNSIGNED)
     if input.ndim == 0:
         check(index.size == 1, f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)")
         return input
@@ -123,6 +126,7 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Sca
             [2., 2.]])
     """
     dim, index = _check_slices("index_add_", input, dim, index, source)
+    refuse("index_add_" if input.ndim <= 1 else "scatter_gather_tensor_cpu", input, BARE)
     alpha = alpha.astype(source.dtype)
     if input.dtype == jnp.bool_:
         source = source & alpha
@@ -196,6 +200,7 @@ def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
         f" ({source.shape[dim] if source.ndim else 1})",
         IndexError,
     )
+    refuse("index_copy_cpu", input, BARE)
     if input.ndim == 0:
         return source.reshape(())
     if input.size == 0 or count == 0:
@@ -265,6 +270,7 @@ def index_fill(input: Array, dim: int, index: Array, value: ArrayLike) -> Array:
             jnp.issubdtype(input.dtype, jnp.complexfloating),
             "index_fill_(): Converting complex Scalar to non-complex type is not supported",
         )
+    refuse("index_fill_cpu", input, BARE)
     return _filled(input, dim, index, value.astype(input.dtype))
 
 
@@ -302,8 +308,7 @@ def index_reduce(
         f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.",
     )
     dim, index = _check_slices("index_reduce_", input, dim, index, source)
-    if input.dtype == jnp.bool_ or jnp.issubdtype(input.dtype, jnp.complexfloating):
-        not_implemented("index_func_", input.dtype)
+    refuse("index_func_", input, BOOL, COMPLEX, BARE)
     at = _spread(input, dim, index, source)
     return reduce_into(input.reshape(-1), at, source.reshape(at.shape), reduce, include_self).reshape(input.shape)
 
@@ -347,6 +352,7 @@ def take(input: Array, index: Array) -> Array:
     tensor([4, 5, 8])
     """
     check(index.dtype == jnp.int64, f"take(): Expected a long tensor for index, but got {scalar_type(index.dtype)}")
+    refuse("take_cpu", input, BARE)
     return gather_flat(input, wrapped(index, input.size))
 
 
@@ -381,6 +387,7 @@ def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> 
         f" {source.size}, index.numel() = {index.size}",
         IndexError,
     )
+    refuse("take_put_cpu", input, BARE)
     if index.size == 0:
         return input
     at = wrapped(index.reshape(-1), input.size)
@@ -417,6 +424,8 @@ def take_along_dim(input: Array, indices: Array, dim: int | None = None) -> Arra
     """
     name = "torch.take_along_dim()"
     check(indices.dtype == jnp.int64, f"{name}: dtype of indices should be Long but got {scalar_type(indices.dtype)}")
+    refuse("scatter_gather_tensor_cpu", input, UNSIGNED)
+    refuse("gather_expanded_index", input, FLOAT8)
     if dim is None:
         return gather_flat(input, indices.reshape(-1).astype(index_type(input.size)))
     check(

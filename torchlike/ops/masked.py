@@ -11,14 +11,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._core import device as devices
 from torchlike._core import dispatch
 from torchlike._core.errors import broadcast_shapes, check, scalar_type
 from torchlike._core.op import Array, ArrayLike, composite, op, operands_given
 from torchlike._core.promote import NO_OPMATH, compute_and_result, of_number
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import _bounds
-from torchlike.ops._geometry import show
+from torchlike.ops._checks import BARE, UNSIGNED, refuse
+from torchlike.ops._geometry import expanded, show
 from torchlike.ops._positions import gather_flat, index_type
 
 __all__ = ["argwhere", "masked_fill", "masked_scatter", "masked_select", "nonzero", "where"]
@@ -140,6 +140,7 @@ def masked_fill(input: Array, mask: Array, value: ArrayLike) -> Array:
         f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).",
     )
     broadcast_shapes(mask.shape, input.shape)
+    refuse("masked_fill", input, BARE)
     if jnp.issubdtype(value.dtype, jnp.complexfloating) and not jnp.issubdtype(input.dtype, jnp.complexfloating):
         value = value.real
     return jnp.where(mask, value.astype(input.dtype), input)
@@ -163,6 +164,7 @@ _C_NAMES = {
 @op(method=False, node="MaskedScatterBackward0", inplace=True, out=False)
 def _masked_scatter(input: Array, mask: Array, source: Array, numbers: Array) -> Array:
     """``numbers`` says for each True of the mask the how manieth it is."""
+    refuse("masked_scatter", input, BARE)
     if source.size == 0:
         return input
     return jnp.where(mask, gather_flat(source, numbers), input)
@@ -222,8 +224,13 @@ def masked_scatter_(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     shape = dispatch.shape_of(self)
     if isinstance(mask, TensorBase):
         theirs = dispatch.shape_of(mask)
-        common = broadcast_shapes(theirs, shape)
-        check(common == shape, f"output with shape {show(shape)} doesn't match the broadcast shape {show(common)}")
+        check(
+            len(theirs) <= len(shape),
+            f"expand(CPU{scalar_type(dispatch.geometry_of(mask).dtype)}Type{{{show(theirs)}}}, size={show(shape)}): the"
+            f" number of sizes provided ({len(shape)}) must be greater or equal to the number of dimensions in the"
+            f" tensor ({len(theirs)})",
+        )
+        expanded(dispatch.geometry_of(mask), shape)  # raises PyTorch's sentence where it does not fit
     mask, numbers = _numbered(self, mask, source, shape)
     return _masked_scatter.op.inplace_function(self, mask, source, numbers)
 
@@ -235,6 +242,7 @@ def masked_scatter_(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 @op(method=False, node="MaskedSelectBackward0")
 def _masked_select(input: Array, shape: tuple[int, ...], positions: Array) -> Array:
     """The elements of ``input``, broadcast to ``shape``, at flat positions."""
+    refuse("masked_select", input, UNSIGNED)
     return gather_flat(jnp.broadcast_to(input, shape), positions)
 
 
@@ -254,7 +262,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
                 f"masked_select(): argument '{name}' (position {position}) must be Tensor, not {type(x).__name__}"
             )
     check(dispatch.geometry_of(mask).dtype.np == np.bool_, "masked_select: expected BoolTensor for mask")
-    shape = broadcast_shapes(dispatch.shape_of(input), dispatch.shape_of(mask))
+    shape = broadcast_shapes(dispatch.shape_of(mask), dispatch.shape_of(input))
     positions = np.flatnonzero(np.broadcast_to(values_of(mask), shape))
     at = dispatch.wrap_host(positions.astype(index_type(max(positions.size, 1))), dispatch.device_of(input))
     return _masked_select(input, shape, at, out=out)
@@ -276,13 +284,17 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     if not isinstance(input, TensorBase):
         raise TypeError(f"nonzero(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     values = values_of(input)
-    device = devices.of_array(dispatch.array_of(input))
-    if as_tuple:
-        return tuple([dispatch.wrap_host(part, device) for part in np.nonzero(np.atleast_1d(values))])
+    refuse("nonzero_count_cpu", values, BARE)
+    device = dispatch.device_of(input)
     found = np.nonzero(np.atleast_1d(values))
+    if as_tuple:
+        return tuple([dispatch.wrap_host(part, device) for part in found])
     rows = np.stack(found, axis=1).astype(np.int64) if values.ndim else np.zeros((found[0].size, 0), np.int64)
     result = dispatch.wrap_host(rows, device)
     if out is None:
+        # PyTorch lays the result out by columns.
+        storage = result._storage
+        storage.replace(storage.array, (1, rows.shape[0]))
         return result
     kind = dispatch.geometry_of(out).dtype
     check(

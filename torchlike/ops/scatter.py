@@ -10,11 +10,12 @@ import numpy as np
 from jax import lax
 
 from torchlike._core import dispatch
-from torchlike._core.errors import check, not_implemented, wrap_dim
+from torchlike._core.errors import check, wrap_dim
 from torchlike._core.op import Array, ArrayLike, Scalar, defvjp, op, operands_given
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import _bounds
-from torchlike.ops._geometry import show, span
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, UNSIGNED, refuse
+from torchlike.ops._geometry import Ints, show, span
 from torchlike.ops._positions import along, gather_flat
 
 __all__ = [
@@ -33,6 +34,9 @@ def _range_check(input: Any, dim: Any, index: Any, *rest: Any) -> None:
     wrong = None if size is None else _bounds.outside(index, size)
     if wrong is not None:
         dim = wrap_dim(dim, len(dispatch.shape_of(input)))
+        if rest:  # a scatter complains about shapes first
+            source = dispatch.shape_of(rest[0]) if isinstance(rest[0], TensorBase) else None
+            _check_scatter_shapes(dim, dispatch.shape_of(input), dispatch.shape_of(index), source)
         raise RuntimeError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
 
 
@@ -64,6 +68,8 @@ def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -
             f"Size does not match at dimension {d} expected index {show(index.shape)} to be no larger than self"
             f" {show(input.shape)} apart from dimension {dim}",
         )
+    refuse("scatter_gather_tensor_cpu", input, UNSIGNED)
+    refuse("gather_expanded_index", input, FLOAT8)
     return gather_flat(input, along(shape, dim, at)).reshape(index.shape)
 
 
@@ -78,20 +84,22 @@ _HALVES = ("float16", "bfloat16")
 def _places(name: str, input: Array, dim: int, index: Array, src: Array | None) -> Array:
     """Check a scatter's shapes and return the flat positions it writes to, in the shape of ``index`` (1-d at least)."""
     check(index.dtype in (jnp.int32, jnp.int64), f"{name}(): Expected dtype int32/int64 for index")
-    ours, theirs = input.shape or (1,), index.shape or (1,)
+    _check_scatter_shapes(dim, input.shape, index.shape, None if src is None else src.shape)
+    return along(input.shape or (1,), dim, index.reshape(index.shape or (1,)))
+
+
+def _check_scatter_shapes(dim: int, input: Ints, index: Ints, src: Ints | None) -> None:
+    ours, theirs = input or (1,), index or (1,)
     check(len(ours) == len(theirs), "Index tensor must have the same number of dimensions as self tensor")
     fits = all(d == dim or i <= s for d, (i, s) in enumerate(zip(theirs, ours, strict=True)))
-    told = (
-        f"Expected index {show(index.shape)} to be no larger than self {show(input.shape)} apart from dimension {dim}"
-    )
+    told = f"Expected index {show(index)} to be no larger than self {show(input)} apart from dimension {dim}"
     if src is None:
         check(fits, told)
-    else:
-        given = src.shape or (1,)
-        check(len(given) == len(theirs), "Index tensor must have the same number of dimensions as src tensor")
-        fits = fits and all(i <= s for i, s in zip(theirs, given, strict=True))
-        check(fits, f"{told} and to be no larger size than src {show(src.shape)}")
-    return along(ours, dim, index.reshape(theirs))
+        return
+    given = src or (1,)
+    check(len(given) == len(theirs), "Index tensor must have the same number of dimensions as src tensor")
+    fits = fits and all(i <= s for i, s in zip(theirs, given, strict=True))
+    check(fits, f"{told} and to be no larger size than src {show(src)}")
 
 
 def _cut(src: Array, at: Array) -> Array:
@@ -195,7 +203,7 @@ def _scatter_check(input: Any, dim: Any, index: Any, src: Any, reduce: Any, valu
     if as_value and isinstance(given[0], numbers) and isinstance(input, TensorBase):
         _bounds.check_number(given[0], dispatch.geometry_of(input).dtype.np)
     check(reduce in (None, "add", "multiply"), "reduce argument must be either add or multiply.")
-    _range_check(input, dim, index)
+    _range_check(input, dim, index, src)
 
 
 def _scatter_node(pattern: Any, *, reduce: str | None = None, **_: Any) -> str:
@@ -236,6 +244,7 @@ def scatter(
         at = _places("scatter", input, dim, index, src)
         check(src.dtype == input.dtype, "scatter(): Expected self.dtype to be equal to src.dtype")  # type: ignore[union-attr]
         part = _cut(src, at)  # type: ignore[arg-type]
+    refuse("scatter_gather_scalar_cpu" if number else "scatter_gather_tensor_cpu", input, BARE)
     flat = input.reshape(-1)
     if reduce is not None:
         return reduce_into(flat, at, jnp.broadcast_to(part, at.shape), reduce, True).reshape(input.shape)
@@ -274,6 +283,7 @@ def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
         return input
     at = _places("scatter", input, dim, index, src)
     _src_check("scatter", input, src)
+    refuse("scatter_gather_tensor_cpu", input, BARE)
     return reduce_into(input.reshape(-1), at, _cut(src, at), "sum", True).reshape(input.shape)
 
 
@@ -308,9 +318,10 @@ def scatter_reduce(
         return input
     at = _places("scatter", input, dim, index, src)
     _src_check("scatter", input, src)
-    ordered = reduce in ("amax", "amin") and jnp.issubdtype(input.dtype, jnp.complexfloating)
-    if ordered or (reduce == "mean" and input.dtype == jnp.bool_):
-        not_implemented(f"scatter_gather_tensor_cpu_reduce_{reduce}", input.dtype)
+    if reduce in ("sum", "prod"):
+        refuse("scatter_gather_tensor_cpu", input, BARE)
+    else:
+        refuse(f"scatter_gather_tensor_cpu_reduce_{reduce}", input, BARE, BOOL if reduce == "mean" else COMPLEX)
     return reduce_into(input.reshape(-1), at, _cut(src, at), reduce, include_self).reshape(input.shape)
 
 
