@@ -84,10 +84,10 @@ def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any =
     stride = layout.elementwise_strides(outs, [operands[i] for i in plan.tensors]) if strided and plan.elementwise else None
     if out is not None:
         return _write_out(op, out, outs, stride, operands)
-    if type(outs) is not tuple and not isinstance(outs, tuple):
+    if not isinstance(outs, tuple):
         result = wrap(outs, stride)
         if graph and modes.grad:
-            node = tape.record(plan.kernel, values, [(i, operands[i]) for i in plan.tensors], (outs,), (result._storage,))
+            node = tape.record(plan.kernel, values, plan.tensors, operands, (outs,), (result._storage,))
             if node is not None:
                 node.slots = plan.slots
                 result._grad_fn = node
@@ -116,7 +116,7 @@ def _wrap_many(plan: Plan, operands: tuple[Any, ...], values: list[Any], outs: A
     results = [wrap(o) for o in outs]
     if graph and modes.grad:
         storages = [r._storage for r in results]
-        node = tape.record(plan.kernel, values, [(i, operands[i]) for i in plan.tensors], tuple(outs), storages)
+        node = tape.record(plan.kernel, values, plan.tensors, operands, tuple(outs), storages)
         if node is not None:
             node.slots = plan.slots
             attach(node, results)
@@ -173,8 +173,7 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) ->
         result = _recover(error, plan.kernel, values)
     node = None
     if graph and modes.grad:
-        sources = [(i, operands[i]) for i in plan.tensors]
-        node = tape.record(plan.kernel, values, sources, (result,), (target._storage,), bump=1)
+        node = tape.record(plan.kernel, values, plan.tensors, operands, (result,), (target._storage,), bump=1)
     values.clear()
     write(target, result)
     if node is not None:
@@ -264,7 +263,7 @@ def run_plan(plan: Plan, operands: tuple[Any, ...]) -> Any:
         return _wrap_many(plan, operands, values, outs, True)
     result = wrap(outs)
     if modes.grad:
-        node = tape.record(plan.kernel, values, [(i, operands[i]) for i in plan.tensors], (outs,), (result._storage,))
+        node = tape.record(plan.kernel, values, plan.tensors, operands, (outs,), (result._storage,))
         if node is not None:
             node.slots = plan.slots
             attach(node, [result])

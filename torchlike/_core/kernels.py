@@ -85,7 +85,7 @@ def run(kernel: Kernel, operands: Sequence[Any]) -> Any:
 class BackwardPlan:
     """Which operands and outputs a backward keeps, and the kernels made for the shapes of the others."""
 
-    __slots__ = ("epoch", "inputs", "kernel", "kernels", "mask", "outputs", "seen", "single")
+    __slots__ = ("absent", "epoch", "inputs", "kernel", "kernels", "loose", "loose_outputs", "mask", "n_out", "outputs", "seen", "single")
 
     def __init__(
         self, kernel: Kernel, mask: tuple[int, ...], operands: Sequence[Any], outs: tuple[Any, ...], previous: BackwardPlan | None
@@ -116,16 +116,26 @@ class BackwardPlan:
         assert all(i < n_in for i in inputs)
         self.inputs = tuple(sorted(inputs))
         self.outputs = tuple(sorted(outputs))
+        self.n_out = n_out
+        # Tensors that are not kept stand in the backward as zeros of their shape; numbers that nothing reads as zero.
+        self.loose = tuple(i for i, x in enumerate(operands) if i not in inputs and hasattr(x, "shape"))
+        self.loose_outputs = () if self.single else tuple(i for i in range(n_out) if i not in outputs)
+        self.absent = [None if x is None or hasattr(x, "shape") else type(x)() for x in operands]
 
-    def metas(self, operands: Sequence[Any], outs: tuple[Any, ...]) -> Any:
-        """The shapes and types of what is not kept, which the backward knows only by them."""
-        kept = self.inputs
-        metas = tuple([None if i in kept else _meta(x) for i, x in enumerate(operands)])
-        if self.single:
-            return metas, None
-        return metas, tuple([None if i in self.outputs else _meta(x) for i, x in enumerate(outs)])
+    def metas(self, operands: Sequence[Any], outs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The shapes and types of the tensors that are not kept, which the backward knows only by them."""
+        metas: list[Any] = []
+        for i in self.loose:
+            x = operands[i]
+            metas.append(x.shape)
+            metas.append(x.dtype)
+        for i in self.loose_outputs:
+            x = outs[i]
+            metas.append(x.shape)
+            metas.append(x.dtype)
+        return tuple(metas)
 
-    def backward(self, metas: Any, present: tuple[int, ...]) -> Kernel:
+    def backward(self, metas: tuple[Any, ...], present: tuple[int, ...]) -> Kernel:
         """Return the kernel ``(kept inputs, kept outputs, gradients of the outputs present) -> gradients of mask``."""
         key = (metas, present)
         found = self.kernels.get(key)
@@ -133,13 +143,17 @@ class BackwardPlan:
             found = self.kernels[key] = self._make(metas, present)
         return found
 
-    def _make(self, metas: Any, present: tuple[int, ...]) -> Kernel:
+    def _make(self, metas: tuple[Any, ...], present: tuple[int, ...]) -> Kernel:
         kernel, mask, inputs, outputs = self.kernel, self.mask, self.inputs, self.outputs
-        in_metas, out_metas = metas
+        shapes = iter(zip(metas[::2], metas[1::2], strict=True))
+        loose = {i: next(shapes) for i in self.loose}
+        loose_outputs = {i: next(shapes) for i in self.loose_outputs}
 
         def function(*values: Any) -> tuple[Any, ...]:
-            operands = [_dummy(m) for m in in_metas]
-            results: list[Any] = [None] if out_metas is None else [_dummy(m) for m in out_metas]
+            operands = [jnp.zeros(*loose[i]) if i in loose else x for i, x in enumerate(self.absent)]
+            results: list[Any] = [None] * self.n_out
+            for i, shape in loose_outputs.items():
+                results[i] = jnp.zeros(*shape)
             split = len(inputs) + len(outputs)
             for i, value in zip(inputs, values[: len(inputs)], strict=True):
                 operands[i] = value
@@ -224,7 +238,13 @@ def _backward_node(node: str) -> str:
 
 def differentiable(dtype: Any) -> bool:
     """Whether values of this type carry gradients."""
-    return bool(jnp.issubdtype(dtype, jnp.inexact))
+    found = _differentiable.get(dtype)
+    if found is None:
+        found = _differentiable[dtype] = bool(jnp.issubdtype(dtype, jnp.inexact))
+    return found
+
+
+_differentiable: dict[Any, bool] = {}
 
 
 def _aval(x: Any) -> Any:
@@ -233,21 +253,6 @@ def _aval(x: Any) -> Any:
     if isinstance(x, bool | int | float | complex):
         return jax.ShapeDtypeStruct((), np.asarray(x).dtype, weak_type=True)
     return jax.ShapeDtypeStruct(x.shape, x.dtype)
-
-
-def _meta(x: Any) -> Any:
-    if x is None or isinstance(x, bool | int | float | complex):
-        return x if x is None else type(x)
-    return (tuple(x.shape), x.dtype)
-
-
-def _dummy(meta: Any) -> Any:
-    """A stand-in for an operand whose values the backward does not read."""
-    if meta is None:
-        return None
-    if isinstance(meta, type):
-        return meta()
-    return jnp.zeros(*meta)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -118,9 +118,10 @@ class OpNode(Node):
         self.kernel = kernel
         self.plan = plan
         self.saved: tuple[Any, ...] | None = None
-        # (storage, version when saved, producer); an int names an output of this very node, which must not hold itself.
-        self.guards: list[tuple[Any, int, Edge | int | None]] = []
-        self.metas: Any = None
+        # (storage, version when saved, producer, number of its output). An output of this very node has the number
+        # -1 - n and no producer, since a node that held itself would not die by its reference count.
+        self.guards: list[tuple[Any, int, Node | None, int]] = []
+        self.metas: tuple[Any, ...] = ()
         self.slots: tuple[int, ...] = ()
         self.outputs = 1
 
@@ -142,14 +143,14 @@ class OpNode(Node):
         """Return the saved arrays, or raise PyTorch's error for those freed or overwritten since."""
         if self.saved is None:
             raise freed_graph()
-        for storage, version, edge in self.guards:
+        for storage, version, producer, number in self.guards:
             if storage.version != version:
-                _raise_modified(storage, version, (self, edge) if isinstance(edge, int) else edge)
+                _raise_modified(storage, version, *((self, -1 - number) if number < 0 else (producer, number)))
         return self.saved
 
 
-def _raise_modified(storage: Any, version: int, edge: Edge | None) -> None:
-    origin = "" if edge is None else f", which is output {edge[1]} of {edge[0].name()},"
+def _raise_modified(storage: Any, version: int, producer: Node | None, number: int) -> None:
+    origin = "" if producer is None else f", which is output {number} of {producer.name()},"
     kind = errors.scalar_type(storage.geometry.dtype)
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
@@ -326,45 +327,48 @@ regenerate: Callable[[TensorBase], Node]
 
 def record(
     kernel: Kernel,
+    values: Sequence[Any],
+    positions: Sequence[int],
     operands: Sequence[Any],
-    sources: Sequence[tuple[int, TensorBase]],
     outs: tuple[Any, ...],
     storages: Sequence[Any],
     bump: int = 0,
 ) -> OpNode | None:
-    """Record a kernel that ran: ``sources`` are the (position, tensor) operands, ``storages`` hold the outputs.
+    """Record a kernel that ran: ``positions`` are those of the tensors among ``operands``, ``values`` their arrays.
 
-    ``bump`` is what an in-place operator is about to add to the version of its output. Returns None when no operand takes
-    part in a graph.
+    ``storages`` hold the outputs; ``bump`` is what an in-place operator is about to add to the version of its output.
+    Returns None when no operand takes part in a graph.
     """
     mask, edges = [], []
-    for position, tensor in sources:
+    for i in positions:
+        tensor = operands[i]
         if tensor._requires_grad or tensor._base is not None:
             edge = gradient_edge(tensor)
-            if edge is not None and differentiable(operands[position].dtype):
-                mask.append(position)
+            if edge is not None and differentiable(values[i].dtype):
+                mask.append(i)
                 edges.append(edge)
     if not mask:
         return None
-    positions = tuple(mask)
-    plan = kernel.backwards.get(positions)
+    key = tuple(mask)
+    plan = kernel.backwards.get(key)
     if plan is None or plan.epoch != kernel.epoch:
-        plan = kernel.backward_plan(positions, operands, outs)
+        plan = kernel.backward_plan(key, values, outs)
     node = OpNode(kernel, plan, tuple(edges))
-    saved = [operands[i] for i in plan.inputs]
+    saved = []
     guards = node.guards
-    if plan.inputs:
-        kept = plan.inputs
-        for position, tensor in sources:
-            # What an in-place operator overwrites is kept as it was: arrays are immutable, no check is needed.
-            if position in kept and not (bump and position == 0):
-                storage = tensor._storage
-                guards.append((storage, storage.version, (tensor._grad_fn, tensor._output_nr) if tensor._grad_fn else None))
+    for i in plan.inputs:
+        saved.append(values[i])
+        tensor = operands[i]
+        # What an in-place operator overwrites is kept as it was: arrays are immutable, no check is needed.
+        if isinstance(tensor, TensorBase) and not (bump and i == 0):
+            storage = tensor._storage
+            guards.append((storage, storage.version, tensor._grad_fn, tensor._output_nr))
     for i in plan.outputs:
         saved.append(outs[i])
-        guards.append((storages[i], storages[i].version + bump, i))
+        guards.append((storages[i], storages[i].version + bump, None, -1 - i))
     node.saved = tuple(saved)
-    node.metas = plan.metas(operands, outs)
+    if plan.loose or plan.loose_outputs:
+        node.metas = plan.metas(values, outs)
     node.outputs = len(outs)
     return node
 
