@@ -48,6 +48,10 @@ def unpack_seed(seed: int) -> int:
     return seed & _MASK64
 
 
+class HostDraw(RuntimeError):
+    """A draw that cannot become part of a compiled function: from a generator passed by hand."""
+
+
 class _Codec:
     """How a state becomes a ByteTensor and back: set by the module of the public random functions, above `_core`."""
 
@@ -229,7 +233,8 @@ class Generator:
         """Continue from a state in PyTorch's layout. Raises RuntimeError for anything else."""
         if data.size != _STATE.itemsize:
             raise RuntimeError(
-                f"Expected a CPUGeneratorImplState of size {_STATE.itemsize} but found the input RNG state size to be {data.size}"
+                f"Expected a CPUGeneratorImplState of size {_STATE.itemsize} but found the input RNG state size to be"
+                f" {data.size}"
             )
         state = np.ascontiguousarray(data).view(_STATE)[0]
         left, position = int(state["left"]), int(state["next"])
@@ -249,6 +254,10 @@ def _rebuild(cls: type[Generator], device: Any, state: np.ndarray[Any, Any]) -> 
     generator = cls(device)
     generator.load_state_bytes(state)
     return generator
+
+
+# Set while a function is being captured for compilation: where its random operators get their keys.
+key_source: Callable[[], Any] | None = None
 
 
 # The stream behind every call without ``generator=``. As in PyTorch it starts somewhere else in every process.

@@ -49,7 +49,7 @@ def normal(
     return _fill32(generator, count, dtype, mean, std)
 
 
-# One after the other ---------------------------------------------------------------------------------------------------
+# One after the other --------------------------------------------------------------------------------------------------
 
 
 def serial(generator: Generator, count: int) -> Host:
@@ -91,7 +91,7 @@ def _scale24(words: Host) -> Host:
     return scaled
 
 
-# By blocks -------------------------------------------------------------------------------------------------------------
+# By blocks ------------------------------------------------------------------------------------------------------------
 
 
 def _fill64(generator: Generator, count: int, mean: float, std: float) -> Host:

@@ -27,7 +27,7 @@ def is_half(dtype: np.dtype[Any]) -> bool:
 
 
 def narrow(values: Host, dtype: np.dtype[Any]) -> Host:
-    """Convert float64 results to ``dtype`` as PyTorch does: 16-bit types by way of float32, too large ones to infinity."""
+    """Convert float64 results to ``dtype`` as PyTorch does: 16-bit types by way of float32, too large to infinity."""
     if values.dtype == dtype:
         return values
     with np.errstate(over="ignore", invalid="ignore"):
