@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -16,10 +16,16 @@ from torchlike._core.size import Size
 from torchlike._core.tensor_state import TensorBase, modes
 from torchlike.autograd._engine import backward as run_backward
 
+if TYPE_CHECKING:
+    # TensorBase with the methods that the operators attach to it, as tools/stubs.py writes them down.
+    from torchlike._operator_methods import OperatorMethods as _Base
+else:
+    _Base = TensorBase
+
 __all__ = ["Tensor"]
 
 
-class Tensor(TensorBase):
+class Tensor(_Base):
     """A multi-dimensional array of one element type, on one device, that can remember how it was computed.
 
     Tensors are made by functions such as ``torch.tensor``, ``torch.zeros`` and by operators.
