@@ -1,0 +1,161 @@
+"""What a call costs in structure: Python calls crossed, kernels traced and compiled, memory kept alive."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import torchlike as torch
+from torchlike._core import dispatch
+
+PACKAGE = str(Path(torch.__file__).parent)
+
+
+def python_calls(function: Callable[[], Any]) -> list[str]:
+    """The files of the package's Python calls that ``function`` crosses, in order."""
+    crossed: list[str] = []
+
+    def note(frame: Any, event: str, _: Any) -> None:
+        name = frame.f_code.co_filename
+        if event == "call" and (name.startswith((PACKAGE, "<torchlike"))):
+            crossed.append(name)
+
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return crossed
+
+
+class Counter:
+    """How often jax traced or compiled something."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+
+@contextmanager
+def compilations() -> Iterator[Counter]:
+    counter = Counter()
+
+    def listen(event: str, *_: Any, **__: Any) -> None:
+        if "compile" in event or "trace" in event:
+            counter.events.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield counter
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def test_add_crosses_at_most_six_python_calls_in_four_files() -> None:
+    a, b = torch.ones(3), torch.ones(3)
+    torch.add(a, b)
+    crossed = python_calls(lambda: torch.add(a, b))
+    assert 1 <= len(crossed) <= 6
+    assert len(set(crossed)) <= 4
+
+
+def test_add_with_gradient_stays_within_budget() -> None:
+    a, b = torch.ones(3, requires_grad=True), torch.ones(3)
+    torch.add(a, b)
+    assert len(python_calls(lambda: torch.add(a, b))) <= 13
+
+
+PROGRAMS: dict[str, Callable[[], Any]] = {
+    "arithmetic": lambda: torch.ones(3) + 2.5 * torch.ones(3) - 1,
+    "matmul": lambda: torch.ones(2, 3) @ torch.ones(3, 2),
+    "reduction": lambda: torch.ones(2, 3).sum(dim=1, keepdim=True),
+    "views": lambda: torch.ones(2, 3).t().reshape(6)[1:4] + 1,
+    "in-place": lambda: torch.zeros(3).add_(1).mul_(torch.ones(3)),
+    "view write": lambda: torch.zeros(3, 3)[1].fill_(4),
+    "index": lambda: torch.arange(6)[torch.tensor([1, 2])],
+    "backward": lambda: (torch.ones(3, requires_grad=True) * torch.ones(3)).exp().sum().backward(),
+    "double backward": lambda: torch.autograd.grad(
+        torch.autograd.grad((x := torch.ones(3, requires_grad=True)).pow(3).sum(), x, create_graph=True)[0].sum(), x
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_repeated_call_traces_and_compiles_nothing(name: str) -> None:
+    program = PROGRAMS[name]
+    program()
+    program()
+    with compilations() as counter:
+        program()
+    assert counter.events == []
+
+
+def test_the_counter_counts() -> None:
+    with compilations() as counter:
+        jax.jit(lambda x: x * 3.25 + 17)(np.float32(1))
+    assert counter.events
+
+
+def test_a_changing_index_or_scalar_compiles_nothing() -> None:
+    x = torch.ones(8, 3)
+    for i in range(2):
+        (x[i] * (i + 1.5)).sum()
+    with compilations() as counter:
+        for i in range(2, 8):
+            (x[i] * (i + 1.5)).sum()
+    assert counter.events == []
+
+
+def held(array: Any) -> weakref.ref[Any]:
+    return weakref.ref(array)
+
+
+@pytest.mark.parametrize(
+    ("name", "keeps"),
+    [("add", False), ("sub", False), ("sum", False), ("neg", False), ("mul", True), ("matmul", True), ("exp", False), ("relu", False)],
+)
+def test_an_operator_keeps_its_input_only_if_its_gradient_reads_it(name: str, keeps: bool) -> None:
+    weight = torch.ones(2, 2, requires_grad=True)
+    middle = weight + 1
+    reference = held(dispatch.array_of(middle))
+    binary = name in ("add", "sub", "mul", "matmul")
+    result = getattr(torch, name)(middle, weight) if binary else getattr(torch, name)(middle)
+    assert result.requires_grad
+    gc.disable()
+    try:
+        del middle
+        assert (reference() is not None) == keeps
+    finally:
+        gc.enable()
+
+
+def test_a_graph_dies_with_its_last_tensor_without_the_garbage_collector() -> None:
+    x = torch.ones(2, requires_grad=True)
+    gc.disable()
+    try:
+        y = (x * 2).exp()
+        reference = weakref.ref(y.grad_fn)
+        del y
+        assert reference() is None
+    finally:
+        gc.enable()
+
+
+def test_backward_frees_what_the_graph_saved() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    z = y * y
+    reference = held(dispatch.array_of(y))
+    out = z.sum()
+    del y, z
+    assert reference() is not None
+    out.backward()
+    assert reference() is None
