@@ -63,7 +63,7 @@ DOCSTRINGS = documented()
 
 def failures(text: str, name: str) -> str:
     """Run the ``>>>`` examples of a text; what did not print what it should, empty if all did."""
-    namespace = {"torch": torchlike, "nn": torchlike.nn, "F": torchlike.nn.functional, "optim": torchlike.optim}
+    namespace: dict[str, Any] = {"torch": torchlike}
     parsed = doctest.DocTestParser().get_doctest(text, namespace, name, None, 0)
     assert parsed.examples
     report: list[str] = []
