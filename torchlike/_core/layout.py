@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from torchlike._core import device as devices
 from torchlike._core import errors
@@ -121,7 +122,14 @@ def put(value: Any, device: Any = None) -> Any:
     place = devices.resolve(device)
     if place is devices.META:
         return jax.ShapeDtypeStruct(value.shape, value.dtype)
+    if place is devices.CPU and isinstance(value, np.ndarray) and value.size <= _SMALL:
+        private = value.copy()  # which jax then takes over as it is: 12 us instead of device_put's 28
+        return jax.make_array_from_callback(value.shape, place.sharding, lambda _: private)
     return jax.device_put(value, devices.jax_device(place), may_alias=False)
+
+
+# Larger NumPy arrays may lie in memory as XLA does not take it, and would be copied twice.
+_SMALL = 4096
 
 
 def write_out(target: TensorBase, array: Any, write: Any) -> None:
