@@ -6,7 +6,9 @@ a second derivative is the same walk over the nodes that the first one left behi
 
 from __future__ import annotations
 
+import functools
 import heapq
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -253,6 +255,9 @@ def run_backward(
             if wanted is not None and node not in wanted:
                 continue
             if grads is not None:
+                for number, grad in enumerate(grads):
+                    if type(grad) is _Parts:
+                        grads[number] = _sum(grad)
                 if node.tensor_hooks or node.retained or node.pre_hooks or isinstance(node, AccumulateGrad):
                     grads = _run_pre_hooks(node, grads, create_graph)
                 if node in captures:
@@ -301,12 +306,39 @@ def _run_node(node: Node, grads: list[Any], create_graph: bool) -> Sequence[Any]
     return outs
 
 
+# Small gradients that meet at one place are added up by one kernel, in the order in which they came.
+_GATHER = 8
+_GATHER_BELOW = 1 << 16
+_sums = {n: Kernel(lambda *parts: functools.reduce(operator.add, parts), "add", "AddBackward0") for n in range(2, _GATHER + 1)}
+
+
+class _Parts(list[Any]):
+    """Gradients of one output that are still to be added up."""
+
+    __slots__ = ()
+
+
 def _deliver(pending: dict[Node, list[Any]], node: Node, number: int, grad: Any, create_graph: bool) -> None:
     slots = pending.get(node)
     if slots is None:
         slots = pending[node] = [None] * node.outputs
     there = slots[number]
-    slots[number] = grad if there is None else compute(_add, [there, grad], create_graph)
+    if there is None:
+        slots[number] = grad
+    elif create_graph:
+        slots[number] = dispatch.apply(_add, [there, grad])
+    elif type(there) is _Parts:
+        there.append(grad)
+        if len(there) == _GATHER:
+            slots[number] = _Parts([_sum(there)])
+    elif grad.size < _GATHER_BELOW:
+        slots[number] = _Parts((there, grad))
+    else:
+        slots[number] = run(_add, [there, grad])
+
+
+def _sum(parts: _Parts) -> Any:
+    return run(_sums[len(parts)], parts) if len(parts) > 1 else parts[0]
 
 
 def _plan_walk(roots: Sequence[Node], targets: Sequence[Node] | None) -> tuple[dict[Node, int], set[Node] | None]:
