@@ -266,7 +266,10 @@ def alias(function: Callable[..., Any], name: str, *, method: bool | None = None
     if with_method:
         _attach(name, _generate(record, "method", name))
         if record.inplace_function is not None:
-            _attach(name + "_", _generate(record, "inplace", name))
+            twin = _generate(record, "inplace", name)
+            _attach(name + "_", twin)
+            if (record.namespace, record.name + "_") in registry:
+                _register(twin, name + "_", record.namespace, record, with_method)
     return second
 
 
