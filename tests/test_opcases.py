@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ CASES = [
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def recording(family: str) -> dict[str, Any]:
     return harness.read_recording(family)["cases"]
 

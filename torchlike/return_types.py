@@ -47,7 +47,7 @@ __all__ = [
 
 
 def _named(name: str, *fields: str) -> Any:
-    base = collections.namedtuple(name, fields)  # noqa: PYI024
+    base = collections.namedtuple(name, fields)
 
     def __new__(cls: type, *values: Any) -> Any:
         if len(values) == 1:
@@ -55,7 +55,9 @@ def _named(name: str, *fields: str) -> Any:
                 raise TypeError("constructor requires a sequence")
             values = tuple(values[0])
         if len(values) != len(fields):
-            raise TypeError(f"torch.return_types.{name}() takes a {len(fields)}-sequence ({len(values)}-sequence given)")
+            raise TypeError(
+                f"torch.return_types.{name}() takes a {len(fields)}-sequence ({len(values)}-sequence given)"
+            )
         return tuple.__new__(cls, values)
 
     def __repr__(self: Any) -> str:

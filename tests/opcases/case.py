@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class OpCase:
     samples: tuple[str, ...]  # argument lists; names are those of the inputs
     inputs: dict[str, str] = field(default_factory=dict)  # expressions, beside DEFAULT_INPUTS
     dtypes: str = "bool int unsigned half float complex float8"  # those of the inputs: groups or single names
-    grad: bool = True  # whether gradients are compared where PyTorch has them
+    grad: bool | str = True  # whether gradients are compared where PyTorch has them; in which dtype only
     variants: bool = True  # whether the method, the in-place method and out= are tried, where PyTorch has them
     bad: tuple[str, ...] = ()  # whole expressions that PyTorch refuses
     aliases: tuple[str, ...] = ()  # other names of the same operator
@@ -51,7 +51,7 @@ def families() -> list[str]:
     return sorted(p.stem for p in Path(__file__).parent.glob("cases_*.py"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(family: str) -> tuple[OpCase, ...]:
     """The cases of one file."""
     return tuple(import_module(f"opcases.{family}").CASES)

@@ -33,7 +33,9 @@ def refuse(operator: str, array: Any, *groups: Dtypes) -> None:
         errors.not_implemented(operator, array.dtype)
 
 
-def refuse_with(message: str, arrays: Any | Iterable[Any], group: Dtypes, exception: type[Exception] = RuntimeError) -> None:
+def refuse_with(
+    message: str, arrays: Any | Iterable[Any], group: Dtypes, exception: type[Exception] = RuntimeError
+) -> None:
     """Raise ``exception(message)`` when the dtype of one of the arrays is in the group."""
     for array in arrays if isinstance(arrays, tuple | list) else (arrays,):
         if np.dtype(array.dtype) in group:

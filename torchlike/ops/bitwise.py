@@ -5,8 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._core import errors
-from torchlike._core.op import DEFAULT, Array, ArrayLike, op
+from torchlike._core.op import ALWAYS_BOOL, DEFAULT, NO_OPMATH, Array, ArrayLike, op
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, is_in, refuse
 
 __all__ = [
@@ -23,11 +22,12 @@ __all__ = [
 ]
 
 
-@op(inplace=True)
+@op(promote=NO_OPMATH, inplace=True)
 def bitwise_not(input: Array) -> Array:
     """Return the integers with every bit flipped; the logical not of bools.
 
     >>> torch.bitwise_not(torch.tensor([0, 1, -1]))
+    tensor([-1, -2,  0])
     """
     refuse("bitwise_not_cpu", input, FLOATS, COMPLEX, BARE)
     return ~input
@@ -38,6 +38,7 @@ def bitwise_and(input: ArrayLike, other: ArrayLike) -> Array:
     """Return the bits set in both integers, broadcast; the logical and of bools.
 
     >>> torch.bitwise_and(torch.tensor([5, 6]), 4)
+    tensor([4, 4])
     """
     refuse("bitwise_and_cpu", input, FLOATS, COMPLEX, FLOAT8)
     return input & other
@@ -48,6 +49,7 @@ def bitwise_or(input: ArrayLike, other: ArrayLike) -> Array:
     """Return the bits set in either integer, broadcast; the logical or of bools.
 
     >>> torch.bitwise_or(torch.tensor([5, 6]), 8)
+    tensor([13, 14])
     """
     refuse("bitwise_or_cpu", input, FLOATS, COMPLEX, FLOAT8)
     return input | other
@@ -58,6 +60,7 @@ def bitwise_xor(input: ArrayLike, other: ArrayLike) -> Array:
     """Return the bits set in one integer only, broadcast; the exclusive or of bools.
 
     >>> torch.bitwise_xor(torch.tensor([5, 6]), 4)
+    tensor([1, 2])
     """
     refuse("bitwise_xor_cpu", input, FLOATS, COMPLEX, FLOAT8)
     return input ^ other
@@ -68,6 +71,7 @@ def bitwise_left_shift(input: ArrayLike, other: ArrayLike) -> Array:
     """Return integers shifted left; 0 when the shift is negative or as wide as the dtype.
 
     >>> torch.bitwise_left_shift(torch.tensor([1, 3]), 2)
+    tensor([ 4, 12])
     """
     refuse("lshift_cpu", input, FLOATS, COMPLEX, BOOL, BARE)
     outside = (other < 0) | (other >= jnp.iinfo(input.dtype).bits)
@@ -79,6 +83,7 @@ def bitwise_right_shift(input: ArrayLike, other: ArrayLike) -> Array:
     """Return integers shifted right, keeping the sign; all sign when the shift is negative or too wide.
 
     >>> torch.bitwise_right_shift(torch.tensor([8, -8]), 2)
+    tensor([ 2, -2])
     """
     refuse("rshift_cpu", input, FLOATS, COMPLEX, BOOL, BARE)
     limits = jnp.iinfo(input.dtype)
@@ -94,45 +99,41 @@ def _truth(operator: str, x: Array) -> Array:
     return x if is_in(x, BOOL) else x != 0
 
 
-@op(inplace=True)
+@op(promote=ALWAYS_BOOL, inplace=True)
 def logical_not(input: Array) -> Array:
     """Return where elements are zero.
 
     >>> torch.logical_not(torch.tensor([0, 1, -10]))
+    tensor([ True, False, False])
     """
     return ~_truth("logical_not_cpu", input)
 
 
-def _truths(operator: str, input: Array, other: Array) -> tuple[Array, Array]:
-    errors.broadcast_shapes(input.shape, other.shape)
-    return _truth(operator, input), _truth(operator, other)
-
-
-@op(inplace=True)
+@op(promote=ALWAYS_BOOL, inplace=True)
 def logical_and(input: Array, other: Array) -> Array:
     """Return where both elements are nonzero, broadcast.
 
     >>> torch.logical_and(torch.tensor([0, 1, 2]), torch.tensor([1, 1, 0]))
+    tensor([False,  True, False])
     """
-    a, b = _truths("logical_and_cpu", input, other)
-    return a & b
+    return _truth("logical_and_cpu", input) & _truth("logical_and_cpu", other)
 
 
-@op(inplace=True)
+@op(promote=ALWAYS_BOOL, inplace=True)
 def logical_or(input: Array, other: Array) -> Array:
     """Return where at least one of two elements is nonzero, broadcast.
 
     >>> torch.logical_or(torch.tensor([0, 1, 0]), torch.tensor([1, 1, 0]))
+    tensor([ True,  True, False])
     """
-    a, b = _truths("logical_or_cpu", input, other)
-    return a | b
+    return _truth("logical_or_cpu", input) | _truth("logical_or_cpu", other)
 
 
-@op(inplace=True)
+@op(promote=ALWAYS_BOOL, inplace=True)
 def logical_xor(input: Array, other: Array) -> Array:
     """Return where exactly one of two elements is nonzero, broadcast.
 
     >>> torch.logical_xor(torch.tensor([0, 1, 0]), torch.tensor([1, 1, 0]))
+    tensor([ True, False, False])
     """
-    a, b = _truths("logical_xor_cpu", input, other)
-    return a ^ b
+    return _truth("logical_xor_cpu", input) ^ _truth("logical_xor_cpu", other)

@@ -41,6 +41,7 @@ def eq(input: Array, other: ArrayLike) -> Array:
     """Return where elements are equal, broadcast; nan equals nothing.
 
     >>> torch.eq(torch.tensor([1, 2, 3]), torch.tensor([1, 0, 3]))
+    tensor([ True, False,  True])
     """
     return input == other
 
@@ -50,6 +51,7 @@ def ne(input: Array, other: ArrayLike) -> Array:
     """Return where elements differ, broadcast; nan differs from everything.
 
     >>> torch.ne(torch.tensor([1, 2, 3]), torch.tensor([1, 0, 3]))
+    tensor([False,  True, False])
     """
     return input != other
 
@@ -62,6 +64,7 @@ def lt(input: Array, other: ArrayLike) -> Array:
     """Return where ``input < other``, broadcast. Raises NotImplementedError for complex numbers.
 
     >>> torch.lt(torch.tensor([1, 2, 3]), 2)
+    tensor([ True, False, False])
     """
     refuse("lt_cpu", input, BARE, COMPLEX)
     return input < other
@@ -75,6 +78,7 @@ def le(input: Array, other: ArrayLike) -> Array:
     """Return where ``input <= other``, broadcast. Raises NotImplementedError for complex numbers.
 
     >>> torch.le(torch.tensor([1, 2, 3]), 2)
+    tensor([ True,  True, False])
     """
     refuse("le_cpu", input, BARE, COMPLEX)
     return input <= other
@@ -88,6 +92,7 @@ def gt(input: Array, other: ArrayLike) -> Array:
     """Return where ``input > other``, broadcast. Raises NotImplementedError for complex numbers.
 
     >>> torch.gt(torch.tensor([1, 2, 3]), 2)
+    tensor([False, False,  True])
     """
     refuse("gt_cpu", input, BARE, COMPLEX)
     return input > other
@@ -101,6 +106,7 @@ def ge(input: Array, other: ArrayLike) -> Array:
     """Return where ``input >= other``, broadcast. Raises NotImplementedError for complex numbers.
 
     >>> torch.ge(torch.tensor([1, 2, 3]), 2)
+    tensor([False,  True,  True])
     """
     refuse("ge_cpu", input, BARE, COMPLEX)
     return input >= other
@@ -109,71 +115,78 @@ def ge(input: Array, other: ArrayLike) -> Array:
 greater_equal = alias(ge, "greater_equal")
 
 
-@op(out=False)
+@op(promote=ALWAYS_BOOL, out=False)
 def isnan(input: Array) -> Array:
     """Return where elements are nan; a complex number is when one of its parts is.
 
     >>> torch.isnan(torch.tensor([1.0, float("nan")]))
+    tensor([False,  True])
     """
     return input != input
 
 
-@op(out=False)
+@op(promote=ALWAYS_BOOL, out=False)
 def isinf(input: Array) -> Array:
     """Return where elements are infinite; a complex number is when one of its parts is.
 
     >>> torch.isinf(torch.tensor([1.0, float("-inf")]))
+    tensor([False,  True])
     """
     refuse("isinf", input, FLOAT8)
     return jnp.isinf(input)
 
 
-@op(out=False)
+@op(promote=ALWAYS_BOOL, out=False)
 def isfinite(input: Array) -> Array:
     """Return where elements are neither nan nor infinite.
 
     >>> torch.isfinite(torch.tensor([1.0, float("inf"), float("nan")]))
+    tensor([ True, False, False])
     """
     refuse("isfinite", input, FLOAT8)
     return jnp.isfinite(input)
 
 
-@op
+@op(promote=ALWAYS_BOOL)
 def isposinf(input: Array) -> Array:
     """Return where elements are positive infinity. Raises RuntimeError for complex numbers.
 
     >>> torch.isposinf(torch.tensor([float("inf"), float("-inf")]))
+    tensor([ True, False])
     """
     refuse_with("isposinf does not support complex inputs.", input, COMPLEX)
     refuse("isposinf_cpu", input, FLOAT8)
     return jnp.isposinf(input) if is_in(input, FLOATS) else jnp.zeros(input.shape, bool)
 
 
-@op
+@op(promote=ALWAYS_BOOL)
 def isneginf(input: Array) -> Array:
     """Return where elements are negative infinity. Raises RuntimeError for complex numbers.
 
     >>> torch.isneginf(torch.tensor([float("inf"), float("-inf")]))
+    tensor([False,  True])
     """
     refuse_with("isneginf does not support complex inputs.", input, COMPLEX)
     refuse("isneginf_cpu", input, FLOAT8)
     return jnp.isneginf(input) if is_in(input, FLOATS) else jnp.zeros(input.shape, bool)
 
 
-@op(out=False)
+@op(promote=ALWAYS_BOOL, out=False)
 def isreal(input: Array) -> Array:
     """Return where the imaginary part is zero: everywhere for real dtypes.
 
     >>> torch.isreal(torch.tensor([1 + 0j, 1j]))
+    tensor([ True, False])
     """
     return input.imag == 0 if is_in(input, COMPLEX) else jnp.ones(input.shape, bool)
 
 
-@op
+@op(promote=ALWAYS_BOOL)
 def signbit(input: Array) -> Array:
     """Return where the sign bit is set: for negative numbers and for -0.0. Raises for complex numbers.
 
     >>> torch.signbit(torch.tensor([-0.0, 1.0]))
+    tensor([ True, False])
     """
     refuse_with("signbit is not implemented for complex tensors.", input, COMPLEX, NotImplementedError)
     refuse("signbit_cpu", input, FLOAT8)
@@ -209,6 +222,7 @@ def isclose(input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08
     Both must have the same dtype. With ``equal_nan`` nan is close to nan.
 
     >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0 + 1e-10, 2.1]))
+    tensor([ True, False])
     """
     return _close(input, other, rtol, atol, equal_nan)
 
@@ -224,6 +238,7 @@ def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, e
     """Return whether all elements are close in the sense of :func:`isclose`, as a Python bool.
 
     >>> torch.allclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0 + 1e-10]))
+    True
     """
     return bool(_allclose(input, other, rtol, atol, equal_nan))
 
@@ -241,6 +256,7 @@ def equal(input: Any, other: Any) -> bool:
     """Return whether two tensors have the same shape and elements, as a Python bool; nan equals nothing.
 
     >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
+    True
     """
     if isinstance(input, TensorBase) and isinstance(other, TensorBase):
         if dispatch.shape_of(input) != dispatch.shape_of(other):

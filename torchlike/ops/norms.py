@@ -146,14 +146,21 @@ def _nuclear_norm(input: Array, dim: tuple[int, ...], keepdim: bool) -> Array:
 
 @composite
 def norm(
-    input: Any, p: float | str | None = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None
+    input: Any,
+    p: float | str | None = "fro",
+    dim: Any = None,
+    keepdim: bool = False,
+    out: Any = None,
+    dtype: Any = None,
 ) -> Any:
     """Return the ``p``-norm of all elements, or over the dimensions ``dim``.
 
     ``p`` is a number, ``inf``, ``-inf``, ``"fro"`` (2) or ``"nuc"`` (the sum of the singular values of matrices).
 
     >>> torch.norm(torch.tensor([[3.0, 4.0], [6.0, 8.0]]))
+    tensor(11.1803)
     >>> torch.norm(torch.tensor([[3.0, 4.0], [6.0, 8.0]]), p=1, dim=1)
+    tensor([ 7., 14.])
     """
     dims = (dim,) if isinstance(dim, int) else dim
     if isinstance(p, str):
@@ -199,6 +206,7 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
     """Return the ``p``-norm of ``input - other``, broadcast.
 
     >>> torch.dist(torch.tensor([1.0, 2.0]), torch.tensor([4.0, 6.0]))
+    tensor(5.)
     """
     return _dist(input, other, float(p))
 
@@ -208,6 +216,8 @@ def renorm(input: Array, p: float, dim: int, maxnorm: float) -> Array:
     """Return the input with each slice along ``dim`` scaled down to a ``p``-norm of at most ``maxnorm``.
 
     >>> torch.renorm(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
     """
     errors.check(p > 0, "renorm: non-positive-norm not supported")
     errors.check(maxnorm >= 0, f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")

@@ -144,7 +144,11 @@ for _name, _function, _inplace in (
     ("pow", pointwise_arith.pow, pointwise_arith.pow_),
 ):
     _define(f"__{_name}__", _checked(_function), f"Return :func:`{_function.__name__}` of self and ``other``.")
-    _define(f"__r{_name}__", _checked(_function, reflected=True), f"Return :func:`{_function.__name__}` of ``other`` and self.")
+    _define(
+        f"__r{_name}__",
+        _checked(_function, reflected=True),
+        f"Return :func:`{_function.__name__}` of ``other`` and self.",
+    )
     _define(f"__i{_name}__", _checked(_inplace), f"Write :func:`{_function.__name__}` of self and ``other`` into self.")
 
 for _name, _function in (
@@ -156,7 +160,9 @@ for _name, _function in (
 ):
     _define(f"__{_name}__", _direct(_function.op), f"Return :func:`{_function.__name__}` of self and ``other``.")
     _define(f"__r{_name}__", _reflected(_function.op), f"Return :func:`{_function.__name__}` of ``other`` and self.")
-    _define(f"__i{_name}__", _written(_function.op), f"Write :func:`{_function.__name__}` of self and ``other`` into self.")
+    _define(
+        f"__i{_name}__", _written(_function.op), f"Write :func:`{_function.__name__}` of self and ``other`` into self."
+    )
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     _function = getattr(comparison, _name)

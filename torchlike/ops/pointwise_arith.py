@@ -11,7 +11,6 @@ from jax import lax
 
 from torchlike._core import dispatch, errors
 from torchlike._core.op import (
-    BOOL_TO_LONG,
     DEFAULT,
     DEFAULT_WIDE,
     INT_TO_FLOAT,
@@ -69,6 +68,7 @@ def add(input: ArrayLike, other: ArrayLike, *, alpha: Scalar = 1) -> Array:
     Raises RuntimeError when ``alpha`` is a float and the operands are integers.
 
     >>> torch.add(torch.tensor([1.0, 2.0]), 10, alpha=2)
+    tensor([21., 22.])
     """
     refuse("add_stub", input, BARE)
     if is_in(input, BOOL):
@@ -81,6 +81,7 @@ def sub(input: ArrayLike, other: ArrayLike, *, alpha: Scalar = 1) -> Array:
     """Return ``input - alpha * other``, broadcast. Raises RuntimeError for bools.
 
     >>> torch.sub(torch.tensor([1, 2]), torch.tensor([3, 4]), alpha=2)
+    tensor([-5, -6])
     """
     return _subtract(input, other, alpha)
 
@@ -93,6 +94,7 @@ def rsub(input: Array, other: ArrayLike, *, alpha: Scalar = 1) -> Array:
     """Return ``other - alpha * input``, broadcast. Raises RuntimeError for bools.
 
     >>> torch.rsub(torch.tensor([1, 2]), 10)
+    tensor([9, 8])
     """
     return _subtract(other, input, alpha)
 
@@ -118,6 +120,8 @@ def mul(input: ArrayLike, other: ArrayLike) -> Array:
     """Return ``input * other``, broadcast; the logical and of bools.
 
     >>> torch.mul(torch.tensor([1.0, 2.0]), torch.tensor([[3.0], [4.0]]))
+    tensor([[3., 6.],
+            [4., 8.]])
     """
     return input & other if is_in(input, BOOL) else input * other
 
@@ -130,6 +134,7 @@ def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) 
     """Return ``input + value * tensor1 * tensor2``, broadcast.
 
     >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), torch.tensor([5.0, 6.0]), value=0.5)
+    tensor([ 8.5000, 14.0000])
     """
     refuse("addcmul_cpu_out", input, BOOL, BARE)
     return input + value * tensor1 * tensor2
@@ -140,6 +145,7 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) 
     """Return ``input + value * tensor1 / tensor2``, broadcast. Raises RuntimeError when both tensors are integers.
 
     >>> torch.addcdiv(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), torch.tensor([4.0, 8.0]))
+    tensor([1.7500, 2.5000])
     """
     given = operands_given()
     if all(g is not None and g[0].np in BOOL | INTEGERS | UNSIGNED for g in given[1:3]):
@@ -159,6 +165,7 @@ def lerp(input: Array, end: Array, weight: ArrayLike) -> Array:
     """Return ``input + weight * (end - input)``, broadcast. ``end`` must have the dtype of ``input``.
 
     >>> torch.lerp(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 6.0]), 0.5)
+    tensor([2., 4.])
     """
     first, second, third = operands_given()
     if first is not None and second is not None and first[0] is not second[0]:
@@ -187,6 +194,7 @@ def true_divide(input: ArrayLike, other: ArrayLike) -> Array:
     """Return ``input / other``, broadcast; floating point for integers.
 
     >>> torch.true_divide(torch.tensor([1, 2]), 4)
+    tensor([0.2500, 0.5000])
     """
     refuse("div_cpu", input, FLOAT8)
     return input / other
@@ -263,7 +271,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
     Without a mode integers give floating point; with one they stay integers, and a zero divisor raises RuntimeError.
 
     >>> torch.div(torch.tensor([7, -7]), 2)
+    tensor([ 3.5000, -3.5000])
     >>> torch.div(torch.tensor([7, -7]), 2, rounding_mode="floor")
+    tensor([ 3, -4])
     """
     if rounding_mode is None:
         return true_divide(input, other, out=out)
@@ -291,6 +301,7 @@ def floor_divide(input: Any, other: Any, *, out: Any = None) -> Any:
     """Return ``input / other`` rounded down, broadcast. Raises RuntimeError for integers divided by zero.
 
     >>> torch.floor_divide(torch.tensor([7, -7]), 2)
+    tensor([ 3, -4])
     """
     _check_divisor(input, other)
     return _floor_divide(input, other, out=out)
@@ -323,7 +334,12 @@ def _(grad, inputs, outputs):
     return grad, -grad * _floor_quotient(input, other)
 
 
-@op(promote=DEFAULT, inplace=True, method=False, node=lambda pattern: "FmodBackward1" if pattern[1] == "T" else "FmodBackward0")
+@op(
+    promote=DEFAULT,
+    inplace=True,
+    method=False,
+    node=lambda pattern: "FmodBackward1" if pattern[1] == "T" else "FmodBackward0",
+)
 def _fmod(input: Array, other: ArrayLike) -> Array:
     """The remainder with the sign of the dividend."""
     refuse("fmod_cpu", input, BOOL, BARE, COMPLEX)
@@ -343,6 +359,7 @@ def remainder(input: Any, other: Any, *, out: Any = None) -> Any:
     Raises RuntimeError for integers divided by zero.
 
     >>> torch.remainder(torch.tensor([7, -7]), 3)
+    tensor([1, 2])
     """
     _check_divisor(input, other)
     return _remainder(input, other, out=out)
@@ -362,6 +379,7 @@ def fmod(input: Any, other: Any, *, out: Any = None) -> Any:
     Raises RuntimeError for integers divided by zero.
 
     >>> torch.fmod(torch.tensor([7, -7]), 3)
+    tensor([ 1, -1])
     """
     _check_divisor(input, other)
     return _fmod(input, other, out=out)
@@ -502,7 +520,9 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
     Integer powers wrap around. Raises RuntimeError for an integer tensor and a negative integer number.
 
     >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
     >>> torch.pow(2, torch.tensor([1, 2, 3]))
+    tensor([2, 4, 8])
     """
     function, statics = _power("pow", input, exponent)
     return function(input, exponent, *statics, out=out)
@@ -527,6 +547,7 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     """Return ``input`` to the power of ``exponent`` in float64, or complex128 when one of them is complex.
 
     >>> torch.float_power(torch.tensor([1, 2]), -1)
+    tensor([1.0000, 0.5000], dtype=torch.float64)
     """
     _power("float_power", input, exponent)
     return _pow_double(input, exponent, out=out)
@@ -549,6 +570,7 @@ def atan2(input: Array, other: Array) -> Array:
     """Return the angle, in radians, of the point ``(other, input)``, from -pi to pi, broadcast.
 
     >>> torch.atan2(torch.tensor([1.0, -1.0]), torch.tensor([1.0, -1.0]))
+    tensor([ 0.7854, -2.3562])
     """
     refuse("atan2_cpu", input, FLOAT8, COMPLEX)
     return lax.atan2(input, other)
@@ -578,6 +600,7 @@ def maximum(input: Array, other: Array) -> Array:
     """Return the larger of two elements, broadcast; nan if one is nan. Ties share the gradient.
 
     >>> torch.maximum(torch.tensor([1, 5]), torch.tensor([3, 2]))
+    tensor([3, 5])
     """
     _check_bounds("maximum", "maximum_cpu", input)
     return jnp.maximum(input, other)
@@ -588,6 +611,7 @@ def minimum(input: Array, other: Array) -> Array:
     """Return the smaller of two elements, broadcast; nan if one is nan. Ties share the gradient.
 
     >>> torch.minimum(torch.tensor([1, 5]), torch.tensor([3, 2]))
+    tensor([1, 2])
     """
     _check_bounds("minimum", "minimum_cpu", input)
     return jnp.minimum(input, other)
@@ -615,6 +639,7 @@ def fmax(input: Array, other: Array) -> Array:
     """Return the larger of two elements, broadcast; if one is nan, the other.
 
     >>> torch.fmax(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
+    tensor([3., 2.])
     """
     _check_bounds("fmax", "fmax_cpu" if is_in(input, FLOAT8) else "maximum_cpu", input)
     return jnp.fmax(input, other)
@@ -625,6 +650,7 @@ def fmin(input: Array, other: Array) -> Array:
     """Return the smaller of two elements, broadcast; if one is nan, the other.
 
     >>> torch.fmin(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
+    tensor([1., 2.])
     """
     _check_bounds("fmin", "fmin_cpu" if is_in(input, FLOAT8) else "minimum_cpu", input)
     return jnp.fmin(input, other)
@@ -656,6 +682,7 @@ def clamp(input: Array, min: ArrayLike | None = None, max: ArrayLike | None = No
     Raises RuntimeError when both bounds are None.
 
     >>> torch.clamp(torch.tensor([-1.0, 0.5, 2.0]), min=0, max=1)
+    tensor([0.0000, 0.5000, 1.0000])
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
@@ -665,7 +692,11 @@ def clamp(input: Array, min: ArrayLike | None = None, max: ArrayLike | None = No
     if tensors:
         refuse("maximum_cpu" if lower_only else "minimum_cpu" if upper_only else "clamp_cpu", input, BARE)
     else:
-        refuse("clamp_min_scalar_cpu" if lower_only else "clamp_max_scalar_cpu" if upper_only else "clamp_scalar_cpu", input, BARE)
+        refuse(
+            "clamp_min_scalar_cpu" if lower_only else "clamp_max_scalar_cpu" if upper_only else "clamp_scalar_cpu",
+            input,
+            BARE,
+        )
     result = input if min is None else jnp.maximum(input, min)
     return result if max is None else jnp.minimum(result, max)
 
@@ -685,11 +716,16 @@ def _(grad, inputs, outputs):
 clip = alias(clamp, "clip")
 
 
-@op(promote=DEFAULT, inplace="both", node=lambda pattern: "ClampMinBackward1" if pattern[1] == "T" else "ClampMinBackward0")
+@op(
+    promote=DEFAULT,
+    inplace="both",
+    node=lambda pattern: "ClampMinBackward1" if pattern[1] == "T" else "ClampMinBackward0",
+)
 def clamp_min(input: Array, min: ArrayLike) -> Array:
     """Return the input bounded below by ``min``, broadcast.
 
     >>> torch.clamp_min(torch.tensor([-1.0, 0.5]), 0)
+    tensor([0.0000, 0.5000])
     """
     refuse("maximum_cpu", input, BARE, COMPLEX)
     return jnp.maximum(input, min)
@@ -701,11 +737,16 @@ def _(grad, inputs, outputs):
     return jnp.where(input >= low, grad, 0), jnp.where(input < low, grad, 0)
 
 
-@op(promote=DEFAULT, inplace="both", node=lambda pattern: "ClampMaxBackward1" if pattern[1] == "T" else "ClampMaxBackward0")
+@op(
+    promote=DEFAULT,
+    inplace="both",
+    node=lambda pattern: "ClampMaxBackward1" if pattern[1] == "T" else "ClampMaxBackward0",
+)
 def clamp_max(input: Array, max: ArrayLike) -> Array:
     """Return the input bounded above by ``max``, broadcast.
 
     >>> torch.clamp_max(torch.tensor([-1.0, 0.5]), 0)
+    tensor([-1.,  0.])
     """
     refuse("minimum_cpu", input, BARE, COMPLEX)
     return jnp.minimum(input, max)

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import builtins
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._core.op import BOOL_TO_LONG, COMPLEX_TO_FLOAT, DEFAULT, INT_TO_FLOAT, Array, alias, defvjp, op
+from torchlike._core import dtype as dtypes
+from torchlike._core.dispatch import call_inplace
+from torchlike._core.op import (
+    BOOL_TO_LONG,
+    COMPLEX_TO_FLOAT,
+    DEFAULT,
+    INT_TO_FLOAT,
+    NO_OPMATH,
+    Array,
+    alias,
+    composite,
+    defvjp,
+    op,
+)
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, UNSIGNED, is_in, refuse, refuse_with
 
 __all__ = [
@@ -75,6 +89,7 @@ def neg(input: Array) -> Array:
     """Return ``-input``; unsigned integers wrap around. Raises RuntimeError for bool.
 
     >>> torch.neg(torch.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
     """
     refuse_with(
         "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
@@ -89,14 +104,16 @@ def neg(input: Array) -> Array:
 negative = alias(neg, "negative")
 
 
-@op(promote=COMPLEX_TO_FLOAT, inplace="both")
+@op(promote=COMPLEX_TO_FLOAT)
 def abs(input: Array) -> Array:
     """Return the absolute value; the modulus, a real number, of complex numbers.
 
     The gradient at 0 is 0.
 
     >>> torch.abs(torch.tensor([-1.5, 2.0]))
+    tensor([1.5000, 2.0000])
     >>> torch.abs(torch.tensor([3 + 4j]))
+    tensor([5.])
     """
     refuse("abs_cpu", input, BOOL, UNSIGNED)
     return input if input.dtype == jnp.uint8 else jnp.abs(input)
@@ -105,10 +122,24 @@ def abs(input: Array) -> Array:
 @defvjp(abs)
 def _(grad, inputs, outputs):
     (input,) = inputs
-    return (grad * lax.conj(_unit(input)) if is_in(input, COMPLEX) else grad * _real_sign(input),)
+    if is_in(input, COMPLEX):
+        unit = _unit(input)
+        return (lax.complex(grad * unit.real, -grad * unit.imag),)
+    return (grad * _real_sign(input),)
 
 
 absolute = alias(abs, "absolute")
+
+
+@composite(name="abs_")
+def abs_(self: Any) -> Any:
+    """Take the absolute value in place. Raises RuntimeError for complex numbers."""
+    if self.dtype.is_complex:
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+    return call_inplace(abs.op, (self,), ())
+
+
+composite(abs_, name="absolute_", method="only")
 
 
 def _real_sign(x: Array) -> Array:
@@ -117,9 +148,10 @@ def _real_sign(x: Array) -> Array:
 
 
 def _unit(z: Array) -> Array:
-    """z / |z|, and 0 for 0."""
-    modulus = jnp.abs(z)
-    return jnp.where(modulus == 0, jnp.zeros_like(z), z / jnp.where(modulus == 0, 1, modulus))
+    """Z / |z|, and 0 for 0."""
+    zero = z == 0
+    modulus = jnp.abs(jnp.where(zero, 1, z))
+    return lax.complex(jnp.where(zero, 0, z.real / modulus), jnp.where(zero, 0, z.imag / modulus))
 
 
 @op(promote=DEFAULT, inplace=True)
@@ -127,6 +159,7 @@ def sign(input: Array) -> Array:
     """Return -1, 0 or 1 by the sign of each element; 0 for nan. Raises NotImplementedError for complex numbers.
 
     >>> torch.sign(torch.tensor([-3.0, 0.0, 2.5]))
+    tensor([-1.,  0.,  1.])
     """
     refuse_with(
         "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.",
@@ -143,6 +176,7 @@ def sgn(input: Array) -> Array:
     """Return the sign of real numbers and ``z / abs(z)`` of complex ones (0 for 0).
 
     >>> torch.sgn(torch.tensor([3 + 4j, 0j]))
+    tensor([0.6000+0.8000j, 0.0000+0.0000j])
     """
     refuse("sign_cpu", input, BARE)
     if is_in(input, COMPLEX):
@@ -150,26 +184,29 @@ def sgn(input: Array) -> Array:
     return input if is_in(input, BOOL) else _real_sign(input)
 
 
-@op(promote=DEFAULT)
-def positive(input: Array) -> Array:
-    """Return the input. Raises RuntimeError for bool.
+@composite
+def positive(input: Any) -> Any:
+    """Return the input itself. Raises RuntimeError for bool.
 
     >>> torch.positive(torch.tensor([-1, 2]))
+    tensor([-1,  2])
     """
-    refuse_with("The `+` operator, on a bool tensor is not supported.", input, BOOL)
+    if input.dtype is dtypes.bool:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
     return input
 
 
-@op(promote=DEFAULT, inplace="both")
+@op(promote=DEFAULT, inplace="both", out=False)
 def relu(input: Array) -> Array:
     """Return ``max(input, 0)``; the gradient at 0 is 0.
 
     >>> torch.relu(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([0., 0., 2.])
     """
     refuse_with("Boolean inputs not supported for relu", input, BOOL)
     refuse_with("clamp is not supported for complex types", input, COMPLEX, NotImplementedError)
     refuse("clamp_min_scalar_cpu", input, BARE)
-    return jnp.maximum(input, 0)
+    return jnp.where(input < 0, 0, input)  # a maximum would make 0.0 of -0.0
 
 
 @defvjp(relu)
@@ -191,6 +228,7 @@ def floor(input: Array) -> Array:
     """Return the largest integer not above each element; integers are returned as they are.
 
     >>> torch.floor(torch.tensor([-0.5, 1.7]))
+    tensor([-1.,  1.])
     """
     _check_rounding("floor", input)
     return jnp.floor(input) if is_in(input, FLOATS) else input
@@ -201,6 +239,7 @@ def ceil(input: Array) -> Array:
     """Return the smallest integer not below each element; integers are returned as they are.
 
     >>> torch.ceil(torch.tensor([-0.5, 1.2]))
+    tensor([-0., 2.])
     """
     _check_rounding("ceil", input)
     return jnp.ceil(input) if is_in(input, FLOATS) else input
@@ -211,6 +250,7 @@ def trunc(input: Array) -> Array:
     """Return each element without its fraction; integers are returned as they are.
 
     >>> torch.trunc(torch.tensor([-1.7, 1.7]))
+    tensor([-1.,  1.])
     """
     _check_rounding("trunc", input)
     return jnp.trunc(input) if is_in(input, FLOATS) else input
@@ -219,14 +259,16 @@ def trunc(input: Array) -> Array:
 fix = alias(trunc, "fix")
 
 
-@op(promote=DEFAULT, inplace="both")
+@op(promote=DEFAULT, inplace="both", node=lambda pattern, decimals: f"RoundBackward{int(decimals != 0)}")
 def round(input: Array, *, decimals: int = 0) -> Array:
     """Return each element rounded to ``decimals`` digits after the point (before it, when negative), halves to even.
 
     Integers are returned as they are; with ``decimals`` they raise NotImplementedError.
 
     >>> torch.round(torch.tensor([0.5, 1.5, -2.7]))
+    tensor([ 0.,  2., -3.])
     >>> torch.round(torch.tensor([1.234, 5.678]), decimals=2)
+    tensor([1.2300, 5.6800])
     """
     if decimals:
         refuse("round_cpu", input, INTEGERS, BOOL, BARE, COMPLEX)
@@ -248,12 +290,13 @@ def frac(input: Array) -> Array:
     """Return the fraction of each element, with its sign.
 
     >>> torch.frac(torch.tensor([1.25, -1.25]))
+    tensor([ 0.2500, -0.2500])
     """
     refuse("frac_cpu", input, BOOL, INTEGERS, BARE, COMPLEX)
     return input - jnp.trunc(input)
 
 
-@op(inplace="both")
+@op(promote=NO_OPMATH, inplace="both")
 def nan_to_num(
     input: Array, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Array:
@@ -262,6 +305,7 @@ def nan_to_num(
     Integers and bools are returned as they are.
 
     >>> torch.nan_to_num(torch.tensor([float("nan"), 1.0]), nan=-1.0)
+    tensor([-1.,  1.])
     """
     refuse("nan_to_num", input, FLOAT8)
     if is_in(input, COMPLEX):
@@ -284,6 +328,7 @@ def sqrt(input: Array) -> Array:
     """Return the square root; nan for negative real numbers.
 
     >>> torch.sqrt(torch.tensor([4.0, 9.0]))
+    tensor([2., 3.])
     """
     refuse("sqrt_vml_cpu", input, FLOAT8)
     return jnp.sqrt(input)
@@ -300,6 +345,7 @@ def rsqrt(input: Array) -> Array:
     """Return ``1 / sqrt(input)``.
 
     >>> torch.rsqrt(torch.tensor([4.0, 16.0]))
+    tensor([0.5000, 0.2500])
     """
     refuse("rsqrt_cpu", input, FLOAT8)
     # XLA's rsqrt is an approximation on some processors; PyTorch divides.
@@ -317,6 +363,7 @@ def reciprocal(input: Array) -> Array:
     """Return ``1 / input``.
 
     >>> torch.reciprocal(torch.tensor([2.0, -4.0]))
+    tensor([ 0.5000, -0.2500])
     """
     refuse("reciprocal_cpu", input, FLOAT8)
     return 1 / input
@@ -333,6 +380,7 @@ def square(input: Array) -> Array:
     """Return ``input * input``; int64 for bool.
 
     >>> torch.square(torch.tensor([-2.0, 3.0]))
+    tensor([4., 9.])
     """
     refuse("pow", input, BARE)
     return input * input
@@ -352,6 +400,7 @@ def exp(input: Array) -> Array:
     """Return e to the power of each element.
 
     >>> torch.exp(torch.tensor([0.0, 1.0]))
+    tensor([1.0000, 2.7183])
     """
     refuse("exp_vml_cpu", input, FLOAT8)
     return jnp.exp(input)
@@ -368,6 +417,7 @@ def exp2(input: Array) -> Array:
     """Return 2 to the power of each element.
 
     >>> torch.exp2(torch.tensor([0.0, 3.0]))
+    tensor([1., 8.])
     """
     refuse("exp2", input, FLOAT8)
     return jnp.exp2(input)
@@ -384,6 +434,7 @@ def expm1(input: Array) -> Array:
     """Return ``exp(input) - 1``, precise near 0.
 
     >>> torch.expm1(torch.tensor([0.0, 1e-10]))
+    tensor([0.0000e+00, 1.0000e-10])
     """
     refuse("expm1_vml_cpu", input, FLOAT8)
     return jnp.expm1(input)
@@ -400,6 +451,7 @@ def log(input: Array) -> Array:
     """Return the natural logarithm; -inf for 0, nan for negative real numbers.
 
     >>> torch.log(torch.tensor([1.0, 2.0]))
+    tensor([0.0000, 0.6931])
     """
     refuse("log_vml_cpu", input, FLOAT8)
     return jnp.log(input)
@@ -410,6 +462,7 @@ def log2(input: Array) -> Array:
     """Return the logarithm to base 2.
 
     >>> torch.log2(torch.tensor([1.0, 8.0]))
+    tensor([0., 3.])
     """
     refuse("log2_vml_cpu", input, FLOAT8)
     return _log_base(input, LN2)
@@ -426,6 +479,7 @@ def log10(input: Array) -> Array:
     """Return the logarithm to base 10.
 
     >>> torch.log10(torch.tensor([1.0, 1000.0]))
+    tensor([0., 3.])
     """
     refuse("log10_vml_cpu", input, FLOAT8)
     return _log_base(input, LN10)
@@ -446,7 +500,8 @@ def _log_base(x: Array, ln_base: float) -> Array:
         quotient = jnp.log(x) / ln_base
         whole = jnp.round(quotient)
         return jnp.where(x == jnp.exp2(whole * (ln_base / LN2)), whole, quotient)
-    return jnp.log(x) / ln_base
+    log = jnp.log(x)
+    return lax.complex(log.real / ln_base, log.imag / ln_base)
 
 
 @op(promote=INT_TO_FLOAT, inplace="both", node="Log1PBackward0")
@@ -454,6 +509,7 @@ def log1p(input: Array) -> Array:
     """Return ``log(1 + input)``, precise near 0.
 
     >>> torch.log1p(torch.tensor([0.0, 1e-10]))
+    tensor([0.0000e+00, 1.0000e-10])
     """
     refuse("log1p_vml_cpu", input, FLOAT8)
     return jnp.log1p(input)
@@ -470,6 +526,7 @@ def sigmoid(input: Array) -> Array:
     """Return ``1 / (1 + exp(-input))``.
 
     >>> torch.sigmoid(torch.tensor([0.0, 2.0]))
+    tensor([0.5000, 0.8808])
     """
     refuse("sigmoid_cpu_reduced_float", input, FLOAT8)
     return 1 / (1 + jnp.exp(-input))
@@ -489,6 +546,7 @@ def sin(input: Array) -> Array:
     """Return the sine of angles in radians.
 
     >>> torch.sin(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8415])
     """
     refuse("sin_vml_cpu", input, FLOAT8)
     return jnp.sin(input)
@@ -499,6 +557,7 @@ def cos(input: Array) -> Array:
     """Return the cosine of angles in radians.
 
     >>> torch.cos(torch.tensor([0.0, 1.0]))
+    tensor([1.0000, 0.5403])
     """
     refuse("cos_vml_cpu", input, FLOAT8)
     return jnp.cos(input)
@@ -509,6 +568,7 @@ def tan(input: Array) -> Array:
     """Return the tangent of angles in radians.
 
     >>> torch.tan(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.5574])
     """
     refuse("tan_vml_cpu", input, FLOAT8)
     return jnp.tan(input)
@@ -525,6 +585,7 @@ def asin(input: Array) -> Array:
     """Return the angle, in radians, of which each element is the sine; nan outside [-1, 1].
 
     >>> torch.asin(torch.tensor([0.0, 0.5]))
+    tensor([0.0000, 0.5236])
     """
     refuse("asin_vml_cpu", input, FLOAT8)
     return jnp.arcsin(input)
@@ -544,6 +605,7 @@ def acos(input: Array) -> Array:
     """Return the angle, in radians, of which each element is the cosine; nan outside [-1, 1].
 
     >>> torch.acos(torch.tensor([0.0, 0.5]))
+    tensor([1.5708, 1.0472])
     """
     refuse("acos_vml_cpu", input, FLOAT8)
     return jnp.arccos(input)
@@ -563,6 +625,7 @@ def atan(input: Array) -> Array:
     """Return the angle, in radians, of which each element is the tangent.
 
     >>> torch.atan(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7854])
     """
     refuse("atan_vml_cpu", input, FLOAT8)
     return jnp.arctan(input)
@@ -582,6 +645,7 @@ def sinh(input: Array) -> Array:
     """Return the hyperbolic sine.
 
     >>> torch.sinh(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.1752])
     """
     refuse("sinh_cpu", input, FLOAT8)
     return jnp.sinh(input)
@@ -592,6 +656,7 @@ def cosh(input: Array) -> Array:
     """Return the hyperbolic cosine.
 
     >>> torch.cosh(torch.tensor([0.0, 1.0]))
+    tensor([1.0000, 1.5431])
     """
     refuse("cosh_cpu", input, FLOAT8)
     return jnp.cosh(input)
@@ -602,6 +667,7 @@ def tanh(input: Array) -> Array:
     """Return the hyperbolic tangent.
 
     >>> torch.tanh(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
     """
     refuse("tanh_vml_cpu", input, FLOAT8)
     return jnp.tanh(input)
@@ -618,6 +684,7 @@ def asinh(input: Array) -> Array:
     """Return the inverse hyperbolic sine.
 
     >>> torch.asinh(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8814])
     """
     refuse("asinh_cpu", input, FLOAT8)
     return jnp.arcsinh(input)
@@ -637,6 +704,7 @@ def acosh(input: Array) -> Array:
     """Return the inverse hyperbolic cosine; nan below 1.
 
     >>> torch.acosh(torch.tensor([1.0, 2.0]))
+    tensor([0.0000, 1.3170])
     """
     refuse("acosh_cpu", input, FLOAT8)
     return jnp.arccosh(input)
@@ -658,6 +726,7 @@ def atanh(input: Array) -> Array:
     """Return the inverse hyperbolic tangent; infinite at -1 and 1, nan beyond.
 
     >>> torch.atanh(torch.tensor([0.0, 0.5]))
+    tensor([0.0000, 0.5493])
     """
     refuse("atanh_cpu", input, FLOAT8)
     return jnp.arctanh(input)
@@ -677,6 +746,7 @@ def sinc(input: Array) -> Array:
     """Return ``sin(pi x) / (pi x)``, and 1 at 0.
 
     >>> torch.sinc(torch.tensor([0.0, 0.5]))
+    tensor([1.0000, 0.6366])
     """
     refuse("sinc_cpu", input, FLOAT8)
     zero = input == 0
@@ -689,6 +759,7 @@ def deg2rad(input: Array) -> Array:
     """Return angles given in degrees in radians. Raises RuntimeError for complex numbers.
 
     >>> torch.deg2rad(torch.tensor([180.0, 90.0]))
+    tensor([3.1416, 1.5708])
     """
     refuse_with("deg2rad is not supported for complex tensors.", input, COMPLEX)
     refuse("mul_cpu_reduced_float", input, FLOAT8)
@@ -700,6 +771,7 @@ def rad2deg(input: Array) -> Array:
     """Return angles given in radians in degrees. Raises RuntimeError for complex numbers.
 
     >>> torch.rad2deg(torch.tensor([1.0, 0.5]))
+    tensor([57.2958, 28.6479])
     """
     refuse_with("rad2deg is not supported for complex tensors.", input, COMPLEX)
     refuse("mul_cpu_reduced_float", input, FLOAT8)

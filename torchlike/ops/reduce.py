@@ -74,7 +74,9 @@ def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype |
     Integers and bools are summed in int64.
 
     >>> torch.sum(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(10.)
     >>> torch.sum(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
+    tensor([3., 7.])
     """
     x, result = _accumulated("sum_cpu", input, dtype)
     return _summed(x, result, errors.wrap_dims(dim, input.ndim), keepdim)
@@ -85,6 +87,7 @@ def nansum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtyp
     """Return the sum over ``dim`` with nan taken for 0. Raises RuntimeError for complex numbers.
 
     >>> torch.nansum(torch.tensor([1.0, float("nan"), 2.0]))
+    tensor(3.)
     """
     refuse_with("nansum on CPU does not support complex inputs", input, COMPLEX)
     x, result = _accumulated("nansum_cpu", input, dtype)
@@ -107,6 +110,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype 
     Raises RuntimeError for dtypes that are neither floating point nor complex; ``dtype`` converts the input first.
 
     >>> torch.mean(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+    tensor([2., 3.])
     """
     target = input.dtype if dtype is None else dtype.np
     if dtype is None and not is_in(input, FLOATS | COMPLEX | FLOAT8):
@@ -125,12 +129,11 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype 
 
 
 @composite
-def nanmean(
-    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
-) -> Any:
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
     """Return the mean over ``dim`` of the elements that are not nan; nan for none.
 
     >>> torch.nanmean(torch.tensor([1.0, float("nan"), 2.0]))
+    tensor(1.5000)
     """
     if not (input.is_floating_point() or input.is_complex()):
         raise RuntimeError(
@@ -149,6 +152,7 @@ def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: 
     Integers and bools are multiplied in int64.
 
     >>> torch.prod(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), 1)
+    tensor([ 2., 12.])
     """
     if isinstance(dim, tuple):
         errors.invalid_combination(
@@ -184,6 +188,7 @@ def any(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     """Return whether any element is nonzero, of all or over ``dim``; uint8 for uint8, else bool.
 
     >>> torch.any(torch.tensor([[0, 1], [0, 0]]), 1)
+    tensor([ True, False])
     """
     result = jnp.any(input != 0, _truth_dims(dim, input.ndim), keepdims=keepdim)
     return result.astype(jnp.uint8) if input.dtype == jnp.uint8 else result
@@ -194,6 +199,7 @@ def all(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     """Return whether every element is nonzero, of all or over ``dim``; uint8 for uint8, else bool.
 
     >>> torch.all(torch.tensor([[0, 1], [2, 3]]), 1)
+    tensor([False,  True])
     """
     result = jnp.all(input != 0, _truth_dims(dim, input.ndim), keepdims=keepdim)
     return result.astype(jnp.uint8) if input.dtype == jnp.uint8 else result
@@ -204,6 +210,7 @@ def count_nonzero(input: Array, dim: Dims = None) -> Array:
     """Return the number of nonzero elements, of all or over ``dim``.
 
     >>> torch.count_nonzero(torch.tensor([[0, 1], [2, 3]]), 0)
+    tensor([1, 2])
     """
     if dim is None:
         refuse("nonzero_count_cpu", input, BARE)
@@ -213,7 +220,9 @@ def count_nonzero(input: Array, dim: Dims = None) -> Array:
 # Extremes ------------------------------------------------------------------------------------------------------------
 
 
-def _check_not_empty(name: str, input: Array, dims: tuple[int, ...], given: bool, exception: type = RuntimeError) -> None:
+def _check_not_empty(
+    name: str, input: Array, dims: tuple[int, ...], given: bool, exception: type = RuntimeError
+) -> None:
     if input.size:
         return
     if not given:
@@ -257,6 +266,7 @@ def amax(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     Elements that tie share the gradient evenly (``max`` over a dimension gives it to one of them).
 
     >>> torch.amax(torch.tensor([[1, 5], [3, 2]]), 1)
+    tensor([5, 3])
     """
     return _amaxmin("amax", "max_values_cpu", input, dim, keepdim, largest=True)
 
@@ -268,6 +278,7 @@ def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     Elements that tie share the gradient evenly (``min`` over a dimension gives it to one of them).
 
     >>> torch.amin(torch.tensor([[1, 5], [3, 2]]), 1)
+    tensor([1, 2])
     """
     return _amaxmin("amin", "min_values_cpu", input, dim, keepdim, largest=False)
 
@@ -294,10 +305,16 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> t
     """Return the smallest and the largest element, of all or over one dimension, as a named tuple ``(min, max)``.
 
     >>> torch.aminmax(torch.tensor([3, 1, 2]))
+    torch.return_types.aminmax(
+    min=tensor(1),
+    max=tensor(3))
     """
     dims = errors.wrap_dims(dim, input.ndim)
     if not input.size:
-        errors.check(dim is not None, "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+        errors.check(
+            dim is not None,
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.",
+        )
         _check_not_empty("aminmax", input, dims, given=True)
     refuse("aminmax_cpu", input, BARE, COMPLEX)
     return return_types.aminmax(_extreme(input, dims, keepdim, False), _extreme(input, dims, keepdim, True))
@@ -335,6 +352,7 @@ def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Array
     """Return the index of the largest element: in the flattened input, or along ``dim``. Ties give the first.
 
     >>> torch.argmax(torch.tensor([[1, 5], [3, 2]]), 1)
+    tensor([1, 0])
     """
     return _argextreme("argmax", input, dim, keepdim, True)
 
@@ -344,6 +362,7 @@ def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Array
     """Return the index of the smallest element: in the flattened input, or along ``dim``. Ties give the first.
 
     >>> torch.argmin(torch.tensor([[1, 5], [3, 2]]), 1)
+    tensor([0, 1])
     """
     return _argextreme("argmin", input, dim, keepdim, False)
 
@@ -439,7 +458,11 @@ def max(input: Any, dim: Any = _MISSING, keepdim: bool = False, *, other: Any = 
     gradient evenly. Raises RuntimeError for an empty tensor.
 
     >>> torch.max(torch.tensor([1.0, 3.0, 2.0]))
+    tensor(3.)
     >>> torch.max(torch.tensor([[1.0, 3.0], [5.0, 2.0]]), dim=1)
+    torch.return_types.max(
+    values=tensor([3., 5.]),
+    indices=tensor([1, 0]))
     """
     if other is not _MISSING:
         return maximum(input, other, out=out)
@@ -460,7 +483,11 @@ def min(input: Any, dim: Any = _MISSING, keepdim: bool = False, *, other: Any = 
     gradient evenly. Raises RuntimeError for an empty tensor.
 
     >>> torch.min(torch.tensor([1.0, 3.0, 2.0]))
+    tensor(1.)
     >>> torch.min(torch.tensor([[1.0, 3.0], [5.0, 2.0]]), dim=1)
+    torch.return_types.min(
+    values=tensor([1., 2.]),
+    indices=tensor([0, 1]))
     """
     if other is not _MISSING:
         return minimum(input, other, out=out)

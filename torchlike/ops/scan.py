@@ -30,6 +30,7 @@ def cumsum(input: Array, dim: int, *, dtype: Dtype | None = None) -> Array:
     """Return the running sum along ``dim``; of integers and bools in int64. With ``dtype`` the input is converted first.
 
     >>> torch.cumsum(torch.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 3., 6.])
     """
     dim = errors.wrap_dim(dim, input.ndim)
     result, x = _accumulated("cumsum_out_cpu", input, dtype)
@@ -54,6 +55,7 @@ def cumprod(input: Array, dim: int, *, dtype: Dtype | None = None) -> Array:
     """Return the running product along ``dim``; of integers and bools in int64. With ``dtype`` the input is converted.
 
     >>> torch.cumprod(torch.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 2., 6.])
     """
     dim = errors.wrap_dim(dim, input.ndim)
     result, x = _accumulated("cumprod_out_cpu", input, dtype)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import lax
 
+from torchlike._core import dtype as dtypes
 from torchlike._core import errors
 from torchlike._core.dtype import dtype as Dtype
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, defvjp, op
-from torchlike._core import dtype as dtypes
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, is_in, refuse
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
@@ -35,6 +35,7 @@ def softmax(input: Array, dim: int, dtype: Dtype | None = None) -> Array:
     """Return ``exp(input) / sum(exp(input))`` along ``dim``; with ``dtype`` the input is converted first.
 
     >>> torch.softmax(torch.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([0.0900, 0.2447, 0.6652])
     """
     input, dim, x = _prepared("softmax_kernel_impl", input, dim, dtype)
     weights = jnp.exp(_shifted(x, dim))
@@ -60,6 +61,7 @@ def log_softmax(input: Array, dim: int, dtype: Dtype | None = None) -> Array:
     """Return ``log(softmax(input, dim))``, computed without overflow; with ``dtype`` the input is converted first.
 
     >>> torch.log_softmax(torch.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([-2.4076, -1.4076, -0.4076])
     """
     input, dim, x = _prepared("log_softmax_kernel_impl", input, dim, dtype)
     shifted = _shifted(x, dim)
@@ -81,6 +83,7 @@ def logsumexp(input: Array, dim: int | tuple[int, ...], keepdim: bool = False) -
     Integers give the default dtype; nothing summed gives -inf.
 
     >>> torch.logsumexp(torch.tensor([[1.0, 2.0], [1000.0, 1000.0]]), 1)
+    tensor([   2.3133, 1000.6932])
     """
     refuse("max_values_cpu", input, FLOAT8)
     dims = errors.wrap_dims(dim, input.ndim)

@@ -9,12 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike import return_types
 from torchlike._core import errors
 from torchlike._core.op import Array, composite, defvjp, op
-from torchlike._core.tensor_state import TensorBase
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, is_in, refuse
-from torchlike.ops.reduce import Dims, expanded, selected_gradient, widened
+from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
+from torchlike.ops.reduce import Dims, expanded, widened
 
 __all__ = ["std", "std_mean", "var", "var_mean"]
 
@@ -142,7 +140,7 @@ def _variance_arguments(
         unbiased = args[0]
     if len(args) > 1:
         keepdim = args[1]
-    if unbiased is not _MISSING and correction is not _MISSING or len(args) > 2:
+    if (unbiased is not _MISSING and correction is not _MISSING) or len(args) > 2:
         errors.invalid_combination(
             name,
             (_TENSOR, *args),
@@ -181,6 +179,7 @@ def var(
     Warns when that is not positive. Raises RuntimeError for integers and bools.
 
     >>> torch.var(torch.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
+    tensor([2., 8.])
     """
     return _var(input, *_variance_arguments("var", args, dim, unbiased, correction, keepdim), out=out)
 
@@ -198,6 +197,7 @@ def std(
     """Return the standard deviation of all elements, or over the dimensions ``dim``: the root of :func:`var`.
 
     >>> torch.std(torch.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
+    tensor([1.4142, 2.8284])
     """
     return _std(input, *_variance_arguments("std", args, dim, unbiased, correction, keepdim), out=out)
 
@@ -214,6 +214,7 @@ def var_mean(
     """Return the variance and the mean, of all elements or over the dimensions ``dim``.
 
     >>> torch.var_mean(torch.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
+    (tensor([2., 8.]), tensor([2., 4.]))
     """
     return _var_mean(input, *_variance_arguments("var_mean", args, dim, unbiased, correction, keepdim))
 
@@ -230,5 +231,6 @@ def std_mean(
     """Return the standard deviation and the mean, of all elements or over the dimensions ``dim``.
 
     >>> torch.std_mean(torch.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
+    (tensor([1.4142, 2.8284]), tensor([2., 4.]))
     """
     return _std_mean(input, *_variance_arguments("std_mean", args, dim, unbiased, correction, keepdim))
