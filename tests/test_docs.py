@@ -71,6 +71,7 @@ def failures(text: str, name: str) -> str:
     return "".join(report)
 
 
+@pytest.mark.filterwarnings("ignore:torch.range is deprecated")  # and says so in its example
 @pytest.mark.parametrize("path", DOCSTRINGS)
 def test_docstring(path: str):
     assert failures(DOCSTRINGS[path], path) == ""

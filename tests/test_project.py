@@ -37,7 +37,7 @@ def running_imports(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
 
 def imported_modules(path: Path, nodes: Iterator[ast.Import | ast.ImportFrom]) -> set[str]:
     """The modules of this package that the given imports of a file name, the packages on the way to them left out."""
-    found = set()
+    found: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

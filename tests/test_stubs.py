@@ -27,7 +27,7 @@ def test_stubs_are_fresh():
 def test_every_public_name_is_in_the_stub():
     tree = ast.parse((ROOT / "torchlike" / "__init__.pyi").read_text(encoding="utf-8"))
     named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    named |= {alias.asname for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    named |= {str(alias.asname) for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     # Submodules become attributes when somebody imports them; those that are public are imported by name.
     public = {name for name, value in vars(torchlike).items() if name[0] != "_" and not inspect.ismodule(value)}
     assert public - named == set()
