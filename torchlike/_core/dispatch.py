@@ -323,10 +323,11 @@ def write(tensor: Any, array: Any) -> None:
         storage.array = array
     else:
         reader, starts = lowered(tensor)
+        owned = _owned(storage)  # asked before there is another reference
         current = storage.array
         if isinstance(current, jax.ShapeDtypeStruct):
             return
-        if _owned(storage):
+        if owned:
             storage.array = None
             storage.array = reader.write_donated(current, array, *starts)
         else:
