@@ -24,3 +24,6 @@ from torchlike.ops.slicing import *
 from torchlike.ops.softmax import *
 from torchlike.ops.special_functions import *
 from torchlike.ops.statistics import *
+from torchlike.ops.join import *
+from torchlike.ops.rearrange import *
+from torchlike.ops.sort import *
