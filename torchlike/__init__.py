@@ -1,10 +1,11 @@
 """PyTorch's API and its define-by-run semantics, running on jax: ``import torchlike as torch``."""
 
-from torchlike import autograd, torch_version, version
+from torchlike import autograd, random, torch_version, version
 from torchlike._alias import as_torch, install_as_torch, uninstall_as_torch
 from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor
 from torchlike._core.device import device, get_default_device, set_default_device
 from torchlike._core.dtype import *
+from torchlike._core.generator import Generator, default_generator
 from torchlike._core.layout import (
     channels_last,
     channels_last_3d,
@@ -27,4 +28,5 @@ from torchlike.autograd import (
     set_grad_enabled,
 )
 from torchlike.ops import *
+from torchlike.random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from torchlike.version import __version__

@@ -193,7 +193,7 @@ def gamma(generator: Generator, shapes: Host) -> Host:
 
 
 def _gammas(generator: Generator, shapes: Host) -> Host:
-    """Marsaglia and Tsang's method; shapes below 1 by way of the next. What depends on shapes alone is in their dtype."""
+    """Marsaglia and Tsang's method; shapes below 1 by way of the next. Shapes alone are computed in their dtype."""
     real = shapes.dtype.type
     below = shapes < 1
     with np.errstate(all="ignore"):

@@ -1,7 +1,7 @@
 """Samplers: the words of a generator turned into numbers as PyTorch's CPU kernels do it.
 
 Every sampler returns a flat NumPy array in the order in which PyTorch fills a tensor, and takes from the generator as
-many words as PyTorch does. Ranges and probabilities are checked by the callers, whose sentences name the public function.
+many words as PyTorch does. Ranges and probabilities are checked by the callers, who know the public function's name.
 Normal samples are in ``normals.py``, the samplers that try again until a number fits in ``rejection.py``.
 """
 
@@ -147,8 +147,8 @@ def _shuffle_at_once(jumps: Host, count: int) -> Host:
 
     Exchange i takes what lies at target[i] >= i, and puts there what lay at i. What lies at a place is what the latest
     exchange with that target put there, hence what lay at *its* place at its time, and so on back to a place that
-    nobody had written to yet. So every exchange points at an earlier one or at itself, and the chains are followed for all at
-    once, doubling the stride each time.
+    nobody had written to yet. So every exchange points at an earlier one or at itself, and the chains are followed
+    for all at once, doubling the stride each time.
     """
     index = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
     target = index.copy()

@@ -17,6 +17,8 @@ from torchlike.ops.pointwise_pairs import *
 from torchlike.ops.pointwise_unary import *
 from torchlike.ops.ranges import *
 from torchlike.ops.reduce import *
+from torchlike.ops.sampling import *
+from torchlike.ops.sampling_inplace import *
 from torchlike.ops.scan import *
 from torchlike.ops.scatter import *
 from torchlike.ops.shape import *
@@ -27,3 +29,4 @@ from torchlike.ops.statistics import *
 from torchlike.ops.join import *
 from torchlike.ops.rearrange import *
 from torchlike.ops.sort import *
+from torchlike.ops.einsum import *
