@@ -8,6 +8,7 @@ and lists are left then becomes one ``index`` or ``index_put_`` of that view.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from operator import index as to_int
 from types import EllipsisType
 from typing import Any
@@ -202,23 +203,16 @@ def _copied(view: Tensor, value: Any) -> None:
     else:
         dispatch.check_inplace(view)
         array = value
-    kind = dispatch.geometry_of(view).dtype.np
-    if getattr(array, "shape", None) != shape or array.dtype != kind:
-        array = _filled(array, shape, kind, dispatch.device_of(view))
+    if view._geometry is None:  # all of a storage: its new array must have its shape and type
+        kind = dispatch.geometry_of(view).dtype.np
+        if getattr(array, "shape", None) != shape or array.dtype != kind:
+            array = array if isinstance(array, jax.ShapeDtypeStruct) else _filled(array, shape, kind)
     dispatch.write(view, array)
 
 
-def _fill(value: Any, shape: tuple[int, ...], kind: Any) -> jax.Array:
+@partial(jax.jit, static_argnums=(1, 2))
+def _filled(value: Any, shape: tuple[int, ...], kind: Any) -> jax.Array:
     return jnp.broadcast_to(cast(value, kind), shape)
-
-
-_fill_compiled = jax.jit(_fill, static_argnums=(1, 2))
-
-
-def _filled(value: Any, shape: tuple[int, ...], kind: Any, device: Any) -> Any:
-    if isinstance(value, jax.ShapeDtypeStruct):
-        return jax.ShapeDtypeStruct(shape, kind)
-    return _fill_compiled(value, shape, kind)
 
 
 def _scattered(view: Tensor, indices: list[Any], value: Any) -> None:

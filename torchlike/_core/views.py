@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._core.dtype import dtype as DType
+from torchlike._core.kernels import cast
 
 
 class Geometry(NamedTuple):
@@ -209,9 +210,10 @@ def read(path: Path, array: jax.Array, *starts: Any) -> jax.Array:
 
 
 def write(path: Path, array: jax.Array, value: jax.Array, *starts: Any) -> jax.Array:
-    """Return the storage's array with the view's elements replaced by ``value``."""
+    """Return the storage's array with the view's elements replaced by ``value``, which is cast and broadcast to them."""
     if math.prod(path.size) == 0:
         return array
+    value = jnp.broadcast_to(cast(value, path.dtype.np), path.size)
     if path.neg:
         value = -value
     if path.conj:
