@@ -11,16 +11,16 @@ from typing import Any
 from torchlike._compile.capture import Program, Uncapturable, capture, is_compiling
 from torchlike._compile.differentiable import GradientProgram, capture_gradient
 from torchlike._compile.guards import Guards
-from torchlike._compile.running import run_program
+from torchlike._compile.running import holds, run_program
 from torchlike._core import tape
 from torchlike._core import dtype as dtypes
 from torchlike._core.tensor_state import TensorBase, modes
-from torchlike.nn.modules.module import Module, module_changes
+from torchlike.nn.modules.module import Module
 from torchlike.optim.optimizer import Optimizer
 
 __all__ = ["compile"]
 
-# A function that is traced again and again (its arguments never repeat) is better run as it is.
+# More combinations of arguments than this are not kept: the oldest programs go.
 _MOST_PROGRAMS = 64
 
 
@@ -93,14 +93,13 @@ class OptimizedModule(Module):
 class _Entry:
     """What is known of one combination of arguments."""
 
-    __slots__ = ("calls", "changes", "gradient", "guards", "program", "refused")
+    __slots__ = ("calls", "gradient", "guards", "program", "refused")
 
     def __init__(self) -> None:
         self.calls = 0
         self.program: Program | None = None
         self.gradient: GradientProgram | None = None
         self.guards: Guards | None = None
-        self.changes = -1
         self.refused: str | None = None
 
 
@@ -122,23 +121,18 @@ class Compiled:
         entry = self.entries.get(key)
         if entry is None:
             if len(self.entries) >= _MOST_PROGRAMS:
-                return self._refuse("it is called with ever new arguments", None, args, kwargs)
+                self.entries.clear()
             entry = self.entries[key] = _Entry()
         program = entry.program
         if program is not None and entry.guards is not None:
-            if entry.changes == module_changes() or self._unchanged(entry):
-                if entry.guards.hold():
-                    return entry.gradient(leaves) if entry.gradient is not None else run_program(program, leaves)
+            if entry.guards.hold() and holds(program):
+                return entry.gradient(leaves) if entry.gradient is not None else run_program(program, leaves)
             entry.program = entry.gradient = None  # something changed: look again
             entry.calls = 0
         entry.calls += 1
         if entry.calls == 1:
             return self.function(*args, **kwargs)
         return self._capture(entry, args, kwargs, leaves)
-
-    def _unchanged(self, entry: _Entry) -> bool:
-        """Whether the modules changed somewhere are not the ones this program uses."""
-        return False
 
     def _capture(self, entry: _Entry, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
         guards = Guards(self.function, Optimizer, Module)
@@ -155,7 +149,6 @@ class Compiled:
             return self._refuse(str(reason), reason.__cause__ or reason, args, kwargs)
         self.compilations += 1
         entry.guards = guards
-        entry.changes = module_changes()
         return entry.gradient(leaves) if entry.gradient is not None else run_program(entry.program, leaves)
 
     def _refuse(self, reason: str, error: BaseException | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -165,7 +158,7 @@ class Compiled:
         if self.fullgraph:
             raise RuntimeError(message) from error
         self.refused = reason
-        warnings.warn(message, UserWarning, stacklevel=4)
+        warnings.warn(message, UserWarning, stacklevel=5)
         return self.function(*args, **kwargs)
 
 

@@ -46,14 +46,6 @@ def is_compiling() -> bool:
 
 
 @dataclass
-class Binding:
-    """A gradient that the program binds: ``tensor.grad`` becomes output ``index`` (None: becomes None)."""
-
-    tensor: TensorBase
-    index: int | None
-
-
-@dataclass
 class Output:
     """A tensor that the program returns: ``geometry`` over output ``index``, or a tensor or storage that existed before."""
 
@@ -75,12 +67,14 @@ class Program:
     arguments: list[int]  # which tensor arguments it reads
     written: list[tuple[Storage, int, int]]  # (storage, output, how much its version advances)
     argument_writes: list[tuple[int, int, int]]
-    bindings: list[Binding]
+    bindings: list[tuple[TensorBase, int | None]]  # (tensor, output that becomes its grad, None: it loses its grad)
     outputs: list[Output]
     rebuild: Callable[[list[Any]], Any]
     uses_key: bool
     donated: tuple[int, ...]
     strides: dict[int, Any]  # of outputs that are not row-major
+    owners: list[tuple[TensorBase, Storage]]  # tensors whose memory must still be the one read
+    grads: list[tuple[TensorBase, Any]]  # tensors whose ``grad`` must still be the one read or found missing
     targets: list[Target] = field(default_factory=list)  # where gradients of the results go, if their graph is alive
 
     @property
@@ -184,6 +178,7 @@ def capture(leaves: list[Any], call: Callable[[list[Any]], Any], guards: Guards)
     """
     trace = Trace(leaves, call, guards)
     closed = trace.make(trace.run)
+    trace.stand_ins = []
     if leaked():
         raise Uncapturable("it keeps a tensor that it made beyond the call")
     return trace.program(closed)
@@ -301,14 +296,14 @@ class Trace:
 
         self.strides: dict[int, Any] = {}
 
-        self.bindings: list[Binding] = []
+        self.bindings: list[tuple[TensorBase, int | None]] = []
         for memory in living.tensors:
             self._compare(memory, known, output_of)
         for tensor, stand_in in zip(self.leaves, stand_ins, strict=True):
             if stand_in._grad is not None:
                 if tensor._grad is not None:
                     raise Uncapturable("it adds to the gradient of an argument that has one")
-                self.bindings.append(Binding(tensor, output_of(stand_in._grad._storage)))
+                self.bindings.append((tensor, output_of(stand_in._grad._storage)))
         self.outputs: list[Output] = []
         self.targets: list[Target] = []
         self.rebuild = _take_apart(result, lambda t: self._output(t, known, stand_ins, output_of))
@@ -324,11 +319,11 @@ class Trace:
             raise Uncapturable("it binds a tensor to other memory (.data = or set_)")
         if tensor._grad is not grad:
             if tensor._grad is None:
-                self.bindings.append(Binding(tensor, None))
+                self.bindings.append((tensor, None))
             elif id(tensor._grad._storage) in known:
                 raise Uncapturable("it binds a gradient to a tensor that existed before")
             else:
-                self.bindings.append(Binding(tensor, output_of(tensor._grad._storage)))
+                self.bindings.append((tensor, output_of(tensor._grad._storage)))
         if tensor._requires_grad != requires_grad and tensor._base is None:
             raise Uncapturable("it changes requires_grad of a tensor that it did not make")
         if type(tensor._grad_fn) is not (type(None) if grad_fn is None else Foreign) and tensor._base is None:
@@ -380,8 +375,30 @@ class Trace:
             uses_key=bool(used[n_state + n_arguments + len(self.rates)]),
             donated=donated,
             strides=self.strides,
+            owners=self._owners(state),
+            grads=self._grads(state),
             targets=self.targets,
         )
+
+    def _owners(self, state: list[Storage]) -> list[tuple[TensorBase, Storage]]:
+        used = {id(s) for s in state}
+        return [
+            (m.tensor, m.tensor._storage)
+            for m in self.living.tensors
+            if m.tensor._base is None and id(m.tensor._storage) in used and not any(m.tensor is leaf for leaf in self.leaves)
+        ]
+
+    def _grads(self, state: list[Storage]) -> list[tuple[TensorBase, Any]]:
+        """The gradients whose presence or absence the program is built on."""
+        touched = {id(s) for s in state} | {id(s) for s, _, _ in self.written}
+        found: list[tuple[TensorBase, Any]] = []
+        bound = {id(tensor) for tensor, _ in self.bindings}
+        for memory in self.living.tensors:
+            tensor = memory.tensor
+            grad = tensor._grad
+            if (grad is None and id(tensor) in bound) or (grad is not None and id(grad._storage) in touched):
+                found.append((tensor, grad))
+        return found
 
 
 def prune(closed: Any) -> tuple[Callable[..., Any], list[bool]]:

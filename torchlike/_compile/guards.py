@@ -15,76 +15,67 @@ from torchlike._core.dtype import dtype
 from torchlike._core.tensor_state import TensorBase
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), dtype)
-_LIMIT = 2_000  # a container longer than this is watched by its length only
+_LIMIT = 2_000  # a container longer than this holds data rather than settings, and is not watched
 
 
 class Guards:
-    """The reachable plain values of a function.
+    """The reachable plain values of a function, and whether they are still what they were.
 
-    ``cells`` lists (container, key, value) of mappings, sequences and closures; ``attributes`` those of instances; ``groups`` are the
-    parameter groups of optimizers, whose learning rate may change freely.
+    ``names`` are (mapping, key, value) of globals, ``cells`` of closures. ``mappings`` and ``lists`` are compared whole with a copy: one
+    comparison in C each, in which an unchanged entry costs an identity check. ``groups`` are the parameter groups of
+    optimizers, whose learning rate may change freely.
     """
 
     def __init__(self, function: Callable[..., Any], optimizer_class: type, module_class: type) -> None:
-        self.items: list[tuple[Any, Any, Any]] = []
+        self.names: list[tuple[dict[str, Any], str, Any]] = []
         self.cells: list[tuple[Any, Any]] = []
-        self.attributes: list[tuple[Any, str, Any]] = []
-        self.lengths: list[tuple[Any, int]] = []
+        self.mappings: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        self.lists: list[tuple[list[Any], list[Any]]] = []
         self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        self.modules: list[Any] = []
         self._optimizer = optimizer_class
         self._module = module_class
         self._seen: set[int] = set()
         self._keep: list[Any] = []
-        self._function(function)
+        self._visit(function)
 
     def hold(self) -> bool:
         """Whether everything is still as it was."""
-        for container, key, value in self.items:
-            try:
-                now = container[key]
-            except (KeyError, IndexError):
-                return False
-            if now is not value and (type(now) is not type(value) or now != value):
-                return False
-        for cell, value in self.cells:
-            now = cell.cell_contents
-            if now is not value and (type(now) is not type(value) or not isinstance(now, _PLAIN) or now != value):
-                return False
-        for owner, name, value in self.attributes:
-            now = getattr(owner, name, _MISSING)
-            if now is not value and (type(now) is not type(value) or not isinstance(now, _PLAIN) or now != value):
-                return False
-        for container, length in self.lengths:
-            if len(container) != length:
-                return False
-        for group, saved in self.groups:
-            saved["lr"] = group["lr"]
-            if group != saved:
-                return False
-        return True
+        try:
+            for scope, name, value in self.names:
+                now = scope[name]
+                if now is not value and not _same(now, value):
+                    return False
+            for cell, value in self.cells:
+                now = cell.cell_contents
+                if now is not value and not _same(now, value):
+                    return False
+            for group, saved in self.groups:
+                saved["lr"] = group["lr"]
+                if group != saved:
+                    return False
+            return all([a == b for a, b in self.mappings]) and all([a == b for a, b in self.lists])
+        except (KeyError, ValueError, RuntimeError, TypeError):
+            # Gone, or replaced by something that cannot be compared (an array, a tensor).
+            return False
 
     def restore(self) -> list[str]:
-        """Put plain values back that a trace changed; returns their names."""
+        """Put back what a trace changed; returns the names."""
         changed = []
-        for container, key, value in self.items:
-            now = container.get(key, _MISSING) if isinstance(container, dict) else container[key]
-            if now is not value:
-                container[key] = value
-                changed.append(str(key))
+        for scope, name, value in self.names:
+            if scope.get(name, _MISSING) is not value:
+                changed.append(name)
+                if isinstance(scope, dict):  # a class's namespace cannot be written so, and stays changed
+                    scope[name] = value
         for cell, value in self.cells:
             if cell.cell_contents is not value:
                 cell.cell_contents = value
                 changed.append("a variable of the enclosing function")
-        for owner, name, value in self.attributes:
-            if getattr(owner, name, _MISSING) is not value:
-                setattr(owner, name, value)
-                changed.append(name)
-        for container, length in self.lengths:
-            if len(container) != length:
-                changed.append(f"the length of a {type(container).__name__}")
-                if isinstance(container, list):
-                    del container[length:]
+        for mapping, saved in self.mappings:
+            changed.extend(_restore_mapping(mapping, saved))
+        for now, before in self.lists:
+            if len(now) != len(before) or any(a is not b for a, b in zip(now, before, strict=True)):
+                now[:] = before
+                changed.append("the entries of a list")
         return changed
 
     # -- reaching ----------------------------------------------------------------------------------------------------
@@ -102,18 +93,43 @@ class Guards:
         elif isinstance(value, self._optimizer):
             self._optimizer_state(value)
         elif isinstance(value, self._module):
-            self._module_state(value)
+            self._class(type(value))
+            self._mapping(vars(value))
         elif isinstance(value, dict):
-            self._container(value, value.items())
+            if len(value) <= _LIMIT:
+                self._mapping(value)
         elif isinstance(value, list):
-            self._container(value, enumerate(value))
+            self._list(value)
         elif isinstance(value, tuple):
             for x in value:
                 self._visit(x)
         elif isinstance(value, types.ModuleType | type | types.BuiltinFunctionType):
             return
         elif hasattr(value, "__dict__") and not _is_ours(type(value).__module__):
-            self._instance(value)
+            self._class(type(value))
+            self._mapping(vars(value))
+
+    def _class(self, cls: type) -> None:
+        """The methods and plain attributes of the user's classes."""
+        for parent in cls.__mro__:
+            if id(parent) in self._seen or _is_ours(parent.__module__) or parent.__module__ == "builtins":
+                continue
+            self._seen.add(id(parent))
+            self._keep.append(parent)
+            for name, value in vars(parent).items():
+                if isinstance(value, _PLAIN):
+                    if not name.startswith("__"):
+                        self.names.append((vars(parent), name, value))  # type: ignore[arg-type]
+                elif isinstance(value, property):
+                    self._visit(value.fget)
+                else:
+                    self._visit(getattr(value, "__func__", value))
+
+    def _list(self, value: list[Any]) -> None:
+        if len(value) <= _LIMIT:
+            self.lists.append((value, list(value)))
+            for x in value:
+                self._visit(x)
 
     def _function(self, function: Any) -> None:
         if not isinstance(function, types.FunctionType):
@@ -135,7 +151,7 @@ class Guards:
         scope = function.__globals__
         for name in names & scope.keys():
             value = scope[name]
-            self.items.append((scope, name, value))
+            self.names.append((scope, name, value))
             if isinstance(value, types.ModuleType):
                 self._module_constants(value, names)
             else:
@@ -148,37 +164,13 @@ class Guards:
         for name in names & vars(module).keys():
             value = vars(module)[name]
             if isinstance(value, _PLAIN):
-                self.items.append((vars(module), name, value))
+                self.names.append((vars(module), name, value))
 
-    def _container(self, container: Any, entries: Any) -> None:
-        self.lengths.append((container, len(container)))
-        if len(container) > _LIMIT:
-            return
-        for key, value in entries:
-            if isinstance(value, _PLAIN):
-                self.items.append((container, key, value))
-            else:
-                self._visit(value)
-
-    def _instance(self, owner: Any) -> None:
-        for name, value in vars(owner).items():
-            if isinstance(value, _PLAIN):
-                self.attributes.append((owner, name, value))
-            else:
-                self._visit(value)
-
-    def _module_state(self, module: Any) -> None:
-        """Modules count their own changes; what their attributes hold is visited."""
-        self.modules.append(module)
-        self._visit(type(module).forward)
-        for name, value in vars(module).items():
-            if name in ("_parameters", "_buffers"):
-                continue
-            if name == "_modules":
-                for child in value.values():
-                    self._visit(child)
-            elif not isinstance(value, _PLAIN):
-                self._visit(value)
+    def _mapping(self, mapping: dict[Any, Any]) -> None:
+        # Small mappings inside (a module's hooks and parameters) are copied too, so that what is put into them shows.
+        self.mappings.append((mapping, {k: _copied(v) for k, v in mapping.items()}))
+        for value in list(mapping.values()):
+            self._visit(value)
 
     def _optimizer_state(self, optimizer: Any) -> None:
         for group in optimizer.param_groups:
@@ -186,6 +178,32 @@ class Guards:
 
 
 _MISSING = object()
+
+
+def _same(now: Any, value: Any) -> bool:
+    return type(now) is type(value) and isinstance(now, _PLAIN) and bool(now == value)
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, dict) and len(value) <= _LIMIT else value
+
+
+def _restore_mapping(mapping: dict[Any, Any], saved: dict[Any, Any]) -> list[str]:
+    changed = []
+    for key in [k for k in mapping if k not in saved]:
+        del mapping[key]
+        changed.append(str(key))
+    for key, value in saved.items():
+        now = mapping.get(key, _MISSING)
+        if isinstance(value, dict) and isinstance(now, dict):
+            if now.keys() != value.keys() or any(now[k] is not value[k] for k in value):
+                now.clear()
+                now.update(value)
+                changed.append(str(key))
+        elif now is not value:
+            mapping[key] = value
+            changed.append(str(key))
+    return changed
 
 
 def _is_ours(module: str) -> bool:

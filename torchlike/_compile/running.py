@@ -9,6 +9,17 @@ from torchlike._core import dispatch, generator, layout, tape
 from torchlike._core.tensor_state import TensorBase
 
 
+def holds(program: Program) -> bool:
+    """Whether the tensors that a program was made for still look at the same memory and have the same gradients."""
+    for tensor, storage in program.owners:
+        if tensor._storage is not storage:
+            return False
+    for tensor, grad in program.grads:
+        if tensor._grad is not grad:
+            return False
+    return True
+
+
 def run_program(program: Program, leaves: list[Any]) -> Any:
     """Read the state, run the program, write the state back and wrap the results."""
     operands: list[Any] = [s.array for s in program.state]
