@@ -7,6 +7,7 @@ and lists are left then becomes one ``index`` or ``index_put_`` of that view.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from operator import index as to_int
@@ -18,7 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike import _construct
-from torchlike._core import dispatch, tape
+from torchlike._core import device as devices
+from torchlike._core import dispatch, layout, tape
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.kernels import cast
@@ -60,10 +62,13 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             return dispatch.call_view(unsqueeze.op, (self,), (0,))
         if index is Ellipsis:
             return dispatch.call_view(_alias.op, (self,), ())
-        if isinstance(index, TensorBase) and type(index) not in classes.plain:
-            handled, result = _overridden(getitem, self, (index,))
-            if handled:
-                return result
+        if isinstance(index, TensorBase):
+            if kind not in classes.plain:
+                handled, result = _overridden(getitem, self, (index,))
+                if handled:
+                    return result
+            if dispatch.shape_of(index) and dispatch.geometry_of(index).dtype is dtypes.int64:
+                return advanced.get(self, (index,))
         index = _as_tuple(index)
     view, indices = _viewed(self, index)
     if indices:
@@ -99,28 +104,29 @@ def _by_mask_on_host(view: Tensor, indices: list[Any]) -> Tensor | None:
 
     Only for CPU tensors whose gradient is not recorded.
     """
-    mask = indices[-1]
-    if (
-        any(i is not None for i in indices[:-1])
-        or dispatch.geometry_of(mask).dtype is not dtypes.bool
-        or _recording(view)
-        or not (_on_host(view) and _on_host(mask))
-    ):
+    if _recording(view) or (key := _mask_key(view, indices)) is None:
         return None
-    dim = len(indices) - 1
-    advanced.check_mask(mask, dispatch.shape_of(view), dim)
-    values = np.asarray(dispatch.array_of(view))
-    chosen = np.asarray(dispatch.array_of(mask))
-    return dispatch.wrap_host(values[(slice(None),) * dim + (chosen,)], dispatch.device_of(view))
+    return dispatch.wrap_host(np.asarray(dispatch.array_of(view))[key])
+
+
+def _mask_key(view: Tensor, indices: list[Any]) -> tuple[Any, ...] | None:
+    """The index as NumPy takes it, if it is one mask and all is on the CPU."""
+    mask = indices[-1]
+    if not _on_host(view) or any(i is not None for i in indices[:-1]) or advanced.kind_of(mask) != "bool":
+        return None
+    if not isinstance(mask, np.ndarray):
+        if not _on_host(mask):
+            return None
+        advanced.check_mask(mask, dispatch.shape_of(view), len(indices) - 1)
+        mask = np.asarray(dispatch.array_of(mask))
+    else:
+        advanced.check_mask(mask, dispatch.shape_of(view), len(indices) - 1)
+    return (*(slice(None),) * (len(indices) - 1), mask)
 
 
 def _on_host(tensor: Tensor) -> bool:
     array = tensor._storage.array
-    return isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer) and _is_cpu(tensor)
-
-
-def _is_cpu(tensor: Tensor) -> bool:
-    return dispatch.device_of(tensor).type == "cpu"
+    return dispatch.device_of(tensor) is devices.CPU and not isinstance(array, jax.core.Tracer)
 
 
 def _recording(tensor: Tensor) -> bool:
@@ -221,7 +227,29 @@ def _scattered(view: Tensor, indices: list[Any], value: Any) -> None:
         if dispatch.device_of(value) is not dispatch.device_of(view) and not dispatch.shape_of(value):
             value = dispatch.move(value, dispatch.device_of(view))
         value = _without_leading_ones(value, 0)
+        if _by_mask_written(view, indices, value):
+            return
     advanced.put(view, indices, value, False, inplace=True)
+
+
+def _by_mask_written(view: Tensor, indices: list[Any], value: Tensor) -> bool:
+    """Write several values by one mask on the host, where a read would be made there too; returns whether it did."""
+    if math.prod(dispatch.shape_of(value)) == 1 or not _on_host(value):
+        return False
+    if modes.grad and (tape.requires_grad(view) or tape.requires_grad(value)):
+        return False
+    key = _mask_key(view, indices)
+    source, target = dispatch.geometry_of(value), dispatch.geometry_of(view)
+    if key is None or source.dtype is not target.dtype or target.dtype.name.startswith("uint"):
+        return False
+    dispatch.check_inplace(view)
+    mask = key[-1]
+    selected = (int(np.count_nonzero(mask)), *target.size[len(key) - 1 + mask.ndim :])
+    advanced.check_fits(source.size, (*target.size[: len(key) - 1], *selected))
+    values = np.array(dispatch.array_of(view))
+    values[key] = np.asarray(dispatch.array_of(value))
+    dispatch.write(view, layout.put(values))
+    return True
 
 
 def delitem(self: Tensor, index: Any) -> None:
@@ -256,12 +284,12 @@ def _viewed(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Any]]:
         elif item is None or kind is bool:
             steps.unsqueeze(dim)
             if kind is bool:
-                covered = _note(indices, covered, dim, _one_mask(item, self))
+                covered = _note(indices, covered, dim, _one_mask(item))
             dim += 1
-        elif not dispatch.shape_of(item):
-            if dispatch.geometry_of(item).dtype.name in ("bool", "uint8"):
+        elif not advanced.shape_of(item):
+            if advanced.kind_of(item) in ("bool", "uint8"):
                 steps.unsqueeze(dim)
-                covered = _note(indices, covered, dim, _one_mask(bool(item), self))
+                covered = _note(indices, covered, dim, _one_mask(bool(item)))
                 dim += 1
             else:
                 steps.select(dim, _number(item), position)
@@ -296,8 +324,8 @@ def _item(item: Any) -> Any:
     )
 
 
-def _sequence(item: Any) -> Tensor:
-    """Return a sequence as an index tensor: a mask from bools (and uint8), else int64."""
+def _sequence(item: Any) -> np.ndarray[Any, Any]:
+    """Return a sequence as an index: a mask from bools (and uint8), else int64."""
     if isinstance(item, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(item).__name__}'")
     try:
@@ -311,8 +339,10 @@ def _sequence(item: Any) -> Tensor:
             raise ValueError("Overflow when unpacking long long")
         values = np.asarray(_construct.tensor(item, dtype=dtypes.int64))
     if values.dtype.name not in ("bool", "uint8"):
-        values = values.astype(np.int64)
-    return dispatch.wrap_host(values)
+        values = values.astype(np.int64)  # a copy: the caller's array may change before a backward reads it
+    elif isinstance(item, np.ndarray):
+        values = values.copy()
+    return values
 
 
 def _too_large(item: Any) -> bool:
@@ -336,24 +366,24 @@ def _dimensions(item: Any) -> int:
     """How many dimensions a part of an index uses up."""
     if item is None or item is Ellipsis or type(item) is bool:
         return 0
-    if isinstance(item, TensorBase) and dispatch.geometry_of(item).dtype.name in ("bool", "uint8"):
-        return len(dispatch.shape_of(item))
+    if isinstance(item, TensorBase | np.ndarray) and advanced.kind_of(item) in ("bool", "uint8"):
+        return len(advanced.shape_of(item))
     return 1
 
 
-def _note(indices: list[Any], covered: int, dim: int, index: Tensor) -> int:
+def _note(indices: list[Any], covered: int, dim: int, index: Any) -> int:
     """Append an index tensor for the dimensions from ``dim`` on; returns the dimension after them."""
     indices.extend([None] * (dim - covered))
     indices.append(index)
     return dim + _dimensions(index)
 
 
-def _one_mask(value: bool, like: Tensor) -> Tensor:
-    return dispatch.wrap_host(np.array([value]), dispatch.device_of(like))
+def _one_mask(value: bool) -> np.ndarray[Any, Any]:
+    return np.array([value])
 
 
-def _number(tensor: Tensor) -> int:
-    return int(np.asarray(dispatch.array_of(tensor)))
+def _number(index: Tensor | np.ndarray[Any, Any]) -> int:
+    return int(index if isinstance(index, np.ndarray) else np.asarray(dispatch.array_of(index)))
 
 
 def _slice_bounds(item: slice) -> tuple[int | None, int | None, int]:

@@ -1,8 +1,8 @@
 """The text of a tensor: what ``repr``, ``str`` and ``print`` show, to the character.
 
-The way down: ``tensor_text`` decides what stands around the values (name, ``dtype=``, ``grad_fn=`` ...), ``format_array``
-lays out the values of a NumPy array, ``_cells`` writes the numbers of one array so that they all have one width.
-A large tensor is cut to the corners that are shown before any of it leaves its device.
+The way down: ``tensor_text`` decides what stands around the values (name, ``dtype=``, ``grad_fn=`` ...),
+``format_array`` lays out the values of a NumPy array, ``_cells`` writes the numbers of one array so that they all have
+one width. A large tensor is cut to the corners that are shown before any of it leaves its device.
 """
 
 from __future__ import annotations

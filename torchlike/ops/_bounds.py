@@ -42,7 +42,7 @@ _CPP_NAMES = {
 def host(tensor: Any) -> np.ndarray[Any, Any] | None:
     """Return the values of a tensor, None where it has none (yet)."""
     if not isinstance(tensor, TensorBase):
-        return None
+        return tensor if isinstance(tensor, np.ndarray) else None
     array = dispatch.array_of(tensor)
     return None if isinstance(array, jax.core.Tracer | jax.ShapeDtypeStruct) else np.asarray(array)
 

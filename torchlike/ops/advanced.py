@@ -1,7 +1,8 @@
 """Indexing by several tensors at once: what x[i, :, j] and x[i, :, j] = v become, and index_put.
 
-An index is here a list with one entry a dimension: an integer tensor, or None for all of the dimension. Masks become
-integer tensors first, except where a mask alone chooses places for a single value: that needs no positions.
+An index is here a list with an entry a dimension: an integer tensor or NumPy array, or None for all of it. Masks become
+arrays of positions first, except where a mask alone chooses places for a single value. What comes from lists and masks
+stays on the host until the kernel is called: jax hands NumPy arguments over at a tenth of what making an array costs.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 
 from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
-from torchlike._core.op import Array, ArrayLike, Arrays, composite, defvjp, op, operands_given
-from torchlike._core.tensor_state import TensorBase
+from torchlike._core.kernels import TENSOR
+from torchlike._core.op import Array, ArrayLike, Arrays, Op, composite, defvjp, op, operands_given
+from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import dense_order
 from torchlike.ops import _bounds
 from torchlike.ops._checks import BARE, UNSIGNED, refuse
@@ -49,6 +51,12 @@ def prepared(shape: Sequence[int], indices: Sequence[Tensor | None]) -> Indices:
         if index is None:
             full.append(None)
             continue
+        if isinstance(index, np.ndarray):
+            if index.dtype.kind == "i":
+                full.append(index)
+            else:
+                full.extend(_nonzero(index, shape, len(full)))
+            continue
         kind = dispatch.geometry_of(index).dtype.name
         check(kind in _INDICES, "tensors used as indices must be long, int, byte or bool tensors", IndexError)
         if kind in _MASKS:
@@ -69,9 +77,9 @@ def prepared(shape: Sequence[int], indices: Sequence[Tensor | None]) -> Indices:
     return full
 
 
-def check_mask(mask: Tensor, shape: Sequence[int], dim: int) -> None:
+def check_mask(mask: Tensor | np.ndarray[Any, Any], shape: Sequence[int], dim: int) -> None:
     """Refuse a mask that has not the sizes of the dimensions from ``dim`` on."""
-    sizes = dispatch.shape_of(mask)
+    sizes = shape_of(mask)
     for d, size in enumerate(sizes):
         check(
             dim + d < len(shape) and size == shape[dim + d],
@@ -79,7 +87,7 @@ def check_mask(mask: Tensor, shape: Sequence[int], dim: int) -> None:
             f" {show(shape)} at index {dim + d}",
             IndexError,
         )
-    if dispatch.geometry_of(mask).dtype.name == "uint8":
+    if kind_of(mask) == "uint8":
         warnings.warn(
             "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
             UserWarning,
@@ -87,13 +95,20 @@ def check_mask(mask: Tensor, shape: Sequence[int], dim: int) -> None:
         )
 
 
-def _nonzero(mask: Tensor, shape: Sequence[int], dim: int) -> list[Tensor]:
+def shape_of(index: Tensor | np.ndarray[Any, Any]) -> tuple[int, ...]:
+    """The shape of an index, on the host or not."""
+    return index.shape if isinstance(index, np.ndarray) else dispatch.shape_of(index)
+
+
+def kind_of(index: Tensor | np.ndarray[Any, Any]) -> str:
+    """The name of an index's dtype."""
+    return index.dtype.name if isinstance(index, np.ndarray) else dispatch.geometry_of(index).dtype.name
+
+
+def _nonzero(mask: Tensor | np.ndarray[Any, Any], shape: Sequence[int], dim: int) -> list[np.ndarray[Any, Any]]:
     check_mask(mask, shape, dim)
-    values = values_of(mask)
-    device = dispatch.device_of(mask)
-    if not values.ndim:
-        return []
-    return [dispatch.wrap_host(part, device) for part in values.nonzero()]
+    values = mask if isinstance(mask, np.ndarray) else values_of(mask)
+    return list(values.nonzero()) if values.ndim else []
 
 
 def result_shape(shape: Sequence[int], indices: Sequence[Any]) -> tuple[int, ...]:
@@ -230,7 +245,8 @@ def _summed(grad: Array, shape: tuple[int, ...]) -> Array:
 def get(input: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
     """Return ``input[indices]``."""
     full = prepared(dispatch.shape_of(input), indices)
-    return dispatch.call(_index.op, (input, *full), ((-1, len(full)),))
+    operands, statics = _planned(_index.op, (input, *full), ((-1, len(full)),), inplace=False)
+    return dispatch.call(_index.op, operands, statics)
 
 
 def put(input: Tensor, indices: Sequence[Tensor | None], values: Any, accumulate: bool, *, inplace: bool) -> Tensor:
@@ -241,7 +257,28 @@ def put(input: Tensor, indices: Sequence[Tensor | None], values: Any, accumulate
                 _check_no_overlap(input, other)
     full = indices if _is_one_mask(input, indices, values) else prepared(dispatch.shape_of(input), indices)
     call = dispatch.call_inplace if inplace else dispatch.call
-    return call(_index_put.op, (input, *full, values), (accumulate, (-1, len(full), -1)))
+    statics = (accumulate, (-1, len(full), -1))
+    return call(_index_put.op, *_planned(_index_put.op, (input, *full, values), statics, inplace=inplace))
+
+
+def _planned(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], *, inplace: bool) -> Any:
+    """Return the arguments of a call, with a plan made for it if there are NumPy arrays among them.
+
+    The general call path knows no NumPy arrays as operands. Subclasses and modes are shown tensors only.
+    """
+    if np.ndarray not in map(type, operands):
+        return operands, statics
+    if type(operands[0]) not in classes.plain or modes.function_modes:
+        return tuple([dispatch.wrap_host(x) if type(x) is np.ndarray else x for x in operands]), statics
+    types = tuple(map(type, operands + statics))
+    plans = op.inplace_plans if inplace else op.plans
+    if (types, statics) not in plans:
+        entries = [TENSOR if isinstance(x, TensorBase | np.ndarray) else type(x) for x in operands]
+        count = statics[-1][1]
+        kernel = op.kernel((entries[0], tuple(entries[1 : 1 + count]), *entries[1 + count :]), statics[:-1], inplace)
+        tensors = tuple(i for i, x in enumerate(operands) if isinstance(x, TensorBase))
+        plans[types, statics] = dispatch.Plan(kernel, tensors, tensors, False)
+    return operands, statics
 
 
 def _check_no_overlap(written: Tensor, read: Tensor) -> None:
@@ -265,7 +302,7 @@ def _is_one_mask(input: Tensor, indices: Sequence[Tensor | None], values: Any) -
     if isinstance(values, TensorBase) and math.prod(dispatch.shape_of(values)) != 1:
         return False
     given = [(dim, index) for dim, index in enumerate(indices) if index is not None]
-    if len(given) != 1 or dispatch.geometry_of(given[0][1]).dtype.name != "bool":
+    if len(given) != 1 or kind_of(given[0][1]) != "bool":
         return False
     dim, mask = given[0]
     check_mask(mask, dispatch.shape_of(input), dim)
