@@ -18,6 +18,7 @@ from torchlike._core.layout import (
 )
 from torchlike._core.promote import can_cast, promote_types, result_type
 from torchlike._core.size import Size
+from torchlike._printing import set_printoptions
 from torchlike._tensor import Tensor
 from torchlike.autograd import (
     enable_grad,
