@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from torchlike._compile.capture import Program, Uncapturable, capture, is_compiling
-from torchlike._compile.differentiable import GradientProgram, capture_gradient
+from torchlike._compile.capture import Uncapturable, capture, is_compiling
+from torchlike._compile.differentiable import capture_gradient
 from torchlike._compile.guards import Guards
-from torchlike._compile.running import holds, run_program
+from torchlike._compile.running import MISS, make_runner
 from torchlike._core import tape
 from torchlike._core import dtype as dtypes
 from torchlike._core.tensor_state import TensorBase, modes
@@ -93,14 +93,11 @@ class OptimizedModule(Module):
 class _Entry:
     """What is known of one combination of arguments."""
 
-    __slots__ = ("calls", "gradient", "guards", "program", "refused")
+    __slots__ = ("calls", "runner")
 
     def __init__(self) -> None:
         self.calls = 0
-        self.program: Program | None = None
-        self.gradient: GradientProgram | None = None
-        self.guards: Guards | None = None
-        self.refused: str | None = None
+        self.runner: Callable[[list[Any]], Any] | None = None
 
 
 class Compiled:
@@ -123,11 +120,11 @@ class Compiled:
             if len(self.entries) >= _MOST_PROGRAMS:
                 self.entries.clear()
             entry = self.entries[key] = _Entry()
-        program = entry.program
-        if program is not None and entry.guards is not None:
-            if entry.guards.hold() and holds(program):
-                return entry.gradient(leaves) if entry.gradient is not None else run_program(program, leaves)
-            entry.program = entry.gradient = None  # something changed: look again
+        if entry.runner is not None:
+            result = entry.runner(leaves)
+            if result is not MISS:
+                return result
+            entry.runner = None  # something that was built in changed: look again
             entry.calls = 0
         entry.calls += 1
         if entry.calls == 1:
@@ -142,14 +139,15 @@ class Compiled:
             return self.function(*_replace(args, remaining), **_replace(kwargs, remaining))
 
         try:
-            entry.program = capture(leaves, call, guards)
-            if entry.program.differentiable:
-                entry.gradient = capture_gradient(entry.program, leaves, call, guards)
+            program = capture(leaves, call, guards)
+            if program.differentiable:
+                entry.runner = capture_gradient(program, leaves, call, guards)
+            else:
+                entry.runner = make_runner(program, guards)
         except Uncapturable as reason:
             return self._refuse(str(reason), reason.__cause__ or reason, args, kwargs)
         self.compilations += 1
-        entry.guards = guards
-        return entry.gradient(leaves) if entry.gradient is not None else run_program(entry.program, leaves)
+        return entry.runner(leaves)
 
     def _refuse(self, reason: str, error: BaseException | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run eagerly from now on, saying why and where."""

@@ -360,7 +360,7 @@ class Trace:
         donated = tuple(
             i
             for i, s in enumerate(state)
-            if id(s) in written and s.nbytes >= _DONATE_FROM and type(s) is Storage and not self.targets
+            if id(s) in written and type(s) is Storage and not self.targets
         )
         return Program(
             jitted=jax.jit(run, donate_argnums=donated),
@@ -446,10 +446,6 @@ def _targets(roots: list[Any], stand_ins: dict[int, int]) -> list[Target]:
                 seen.add(id(edge[0]))
                 stack.append(edge[0])
     return list(found.values())
-
-
-# Donating costs a little per call and saves a copy; below this size the copy is cheaper than the check.
-_DONATE_FROM = 1 << 16
 
 
 def _released(node: Any) -> bool:

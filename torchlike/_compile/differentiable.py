@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from torchlike._compile.capture import Program, Target, Trace, _tensors, prune
 from torchlike._compile.guards import Guards
-from torchlike._compile.running import finish
+from torchlike._compile.running import MISS, make_runner
 from torchlike._core import backward as engine
 from torchlike._core import dispatch, generator, tape
 from torchlike._core.storage import Storage
@@ -27,6 +27,7 @@ class GradientProgram:
     """A program together with the one that computes the gradients of its results."""
 
     program: Program
+    runner: Callable[..., Any]
     jitted: Callable[..., Any]
     state: list[Storage]
     arguments: list[int]
@@ -37,28 +38,19 @@ class GradientProgram:
     def __call__(self, leaves: list[Any]) -> Any:
         program = self.program
         key = generator.default_generator.key() if program.uses_key or self.uses_key else None
-        operands = [s.array for s in program.state]
-        operands += [dispatch.array_of(leaves[i]) for i in program.arguments]
-        operands += [group[name] for group, name in program.rates]
-        if program.uses_key:
-            operands.append(key)
+        # What the gradient reads is what the function read: taken before its writes.
         saved = [s.array for s in self.state]
         saved += [dispatch.array_of(leaves[i]) for i in self.arguments]
         if self.uses_key:
             saved.append(key)
         edges = tuple(tape.gradient_edge(t.tensor if t.position is None else leaves[t.position]) for t in program.targets)
-        outs = program.jitted(*operands)
-        for storage, index, advance in program.written:
-            storage.array = outs[index]
-            storage.version += advance
-        alive = [o for o in program.outputs if o.alive]
-        node = CompiledFunction(self, edges, saved, [outs[o.index] for o in alive])
-        result = finish(program, leaves, outs)
-        number = 0
-        for tensor in _tensors(result):
-            if isinstance(tensor._grad_fn, tape.Walked):
-                tensor._grad_fn, tensor._output_nr = node, number
-                number += 1
+        result = self.runner(leaves, key)
+        if result is MISS:
+            return MISS
+        tensors = [t for t in _tensors(result) if isinstance(t._grad_fn, tape.Walked)]
+        node = CompiledFunction(self, edges, saved, [dispatch.shaped(t) for t in tensors])
+        for number, tensor in enumerate(tensors):
+            tensor._grad_fn, tensor._output_nr = node, number
         return result
 
 
@@ -67,7 +59,7 @@ class CompiledFunction(tape.Node):
 
     __slots__ = ("outputs", "program", "saved", "shapes")
 
-    def __init__(self, program: GradientProgram, edges: tuple[Any, ...], saved: list[Any], outs: list[Any]) -> None:
+    def __init__(self, program: GradientProgram, edges: tuple[Any, ...], saved: list[Any], outs: Sequence[Any]) -> None:
         super().__init__(edges)
         self.program = program
         self.saved: list[Any] | None = saved
@@ -125,6 +117,7 @@ def capture_gradient(program: Program, leaves: list[Any], call: Callable[[list[A
     first = n_state + n_arguments + n_rates
     return GradientProgram(
         program=program,
+        runner=make_runner(program, guards),
         jitted=jax.jit(pruned),
         state=[trace.living.storages[i] for i in range(n_state) if used[i]],
         arguments=[i for i in range(n_arguments) if used[n_state + i]],

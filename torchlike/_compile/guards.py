@@ -38,25 +38,28 @@ class Guards:
         self._keep: list[Any] = []
         self._visit(function)
 
-    def hold(self) -> bool:
-        """Whether everything is still as it was."""
+    def hold_rest(self) -> bool:
+        """Whether everything but names and closures, which the runner checks by itself, is still as it was."""
         try:
-            for scope, name, value in self.names:
-                now = scope[name]
-                if now is not value and not _same(now, value):
-                    return False
-            for cell, value in self.cells:
-                now = cell.cell_contents
-                if now is not value and not _same(now, value):
-                    return False
             for group, saved in self.groups:
                 saved["lr"] = group["lr"]
                 if group != saved:
                     return False
-            return all([a == b for a, b in self.mappings]) and all([a == b for a, b in self.lists])
+            for mapping, before in self.mappings:
+                if mapping != before:
+                    return False
+            for now, entries in self.lists:
+                if now != entries:
+                    return False
         except (KeyError, ValueError, RuntimeError, TypeError):
-            # Gone, or replaced by something that cannot be compared (an array, a tensor).
+            # Replaced by something that cannot be compared (an array, a tensor).
             return False
+        return True
+
+    @staticmethod
+    def same(now: Any, value: Any) -> bool:
+        """Whether a plain value equals another of its type."""
+        return type(now) is type(value) and isinstance(now, _PLAIN) and bool(now == value)
 
     def restore(self) -> list[str]:
         """Put back what a trace changed; returns the names."""
@@ -178,10 +181,6 @@ class Guards:
 
 
 _MISSING = object()
-
-
-def _same(now: Any, value: Any) -> bool:
-    return type(now) is type(value) and isinstance(now, _PLAIN) and bool(now == value)
 
 
 def _copied(value: Any) -> Any:

@@ -1,59 +1,142 @@
-"""Running a captured program: read the state, call the compiled function, write the state back, wrap the results."""
+"""Running a captured program: read the state, call the compiled function, write the state back, wrap the results.
+
+A small program takes ten microseconds, so what surrounds it must take few. The reading, checking and writing of one program is therefore
+generated as straight-line code (source text compiled once), in which every storage and guard is a name of its own.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from torchlike._compile.capture import Output, Program
-from torchlike._core import dispatch, generator, layout, tape
+from torchlike._compile.guards import Guards
+from torchlike._core import dispatch, generator, tape
 from torchlike._core.tensor_state import TensorBase
 
+MISS = object()  # what a runner returns when a guard does not hold
 
-def holds(program: Program) -> bool:
-    """Whether the tensors that a program was made for still look at the same memory and have the same gradients."""
+
+class _Source:
+    """Lines of a function and the names they use."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.scope: dict[str, Any] = {"_MISS": MISS}
+
+    def name(self, prefix: str, value: Any) -> str:
+        found = f"{prefix}{len(self.scope)}"
+        self.scope[found] = value
+        return found
+
+    def add(self, line: str) -> None:
+        self.lines.append(line)
+
+    def function(self, signature: str) -> Callable[..., Any]:
+        body = "\n    ".join(self.lines)
+        exec(compile(f"def run({signature}):\n    {body}", "<torchlike compiled function>", "exec"), self.scope)
+        found: Callable[..., Any] = self.scope["run"]
+        return found
+
+
+def make_runner(program: Program, guards: Guards) -> Callable[..., Any]:
+    """Return the function that checks the guards and runs the program on its tensor arguments, or returns MISS."""
+    source = _Source()
+    _write_guards(source, program, guards)
+    _write_call(source, program)
+    _write_state(source, program)
+    _write_results(source, program)
+    return source.function("leaves, key=None")
+
+
+def _write_guards(source: _Source, program: Program, guards: Guards) -> None:
+    hold = source.name("hold", guards.hold_rest)
+    same = source.name("same", guards.same)
+    for scope, key, value in guards.names:
+        source.add(
+            f"if {source.name('scope', scope)}.get({key!r}) is not {(v := source.name('value', value))}"
+            f" and not {same}({source.name('scope', scope)}.get({key!r}), {v}): return _MISS"
+        )
+    for cell, value in guards.cells:
+        c, v = source.name("cell", cell), source.name("value", value)
+        source.add(f"if {c}.cell_contents is not {v} and not {same}({c}.cell_contents, {v}): return _MISS")
+    if guards.mappings or guards.lists or guards.groups:
+        source.add(f"if not {hold}(): return _MISS")
     for tensor, storage in program.owners:
-        if tensor._storage is not storage:
-            return False
+        source.add(f"if {source.name('tensor', tensor)}._storage is not {source.name('storage', storage)}: return _MISS")
     for tensor, grad in program.grads:
-        if tensor._grad is not grad:
-            return False
-    return True
+        source.add(f"if {source.name('tensor', tensor)}._grad is not {source.name('grad', grad)}: return _MISS")
 
 
-def run_program(program: Program, leaves: list[Any]) -> Any:
-    """Read the state, run the program, write the state back and wrap the results."""
-    operands: list[Any] = [s.array for s in program.state]
-    for i in program.donated:
-        if not layout.references(operands[i]):
-            operands[i] = operands[i].copy()
-    for i in program.arguments:
-        operands.append(dispatch.array_of(leaves[i]))
-    for group, name in program.rates:
-        operands.append(group[name])
+def _write_call(source: _Source, program: Program) -> None:
+    operands = []
+    refcount = source.name("refcount", sys.getrefcount)
+    for i, storage in enumerate(program.state):
+        source.add(f"a{i} = {source.name('storage', storage)}.array")
+        if i in program.donated:
+            # The storage, this name and the argument of getrefcount hold it; whoever else does must not see it overwritten.
+            source.add(f"if {refcount}(a{i}) > 3: a{i} = a{i}.copy()")
+        operands.append(f"a{i}")
+    array_of = source.name("array_of", dispatch.array_of)
+    operands += [f"{array_of}(leaves[{i}])" for i in program.arguments]
+    operands += [f"{source.name('group', group)}[{name!r}]" for group, name in program.rates]
     if program.uses_key:
-        operands.append(generator.default_generator.key())
-    outs = program.jitted(*operands)
-    del operands
+        operands.append(f"{source.name('next_key', generator.default_generator.key)}() if key is None else key")
+    source.add(f"outs = {source.name('jitted', program.jitted)}({', '.join(operands)})")
+
+
+def _write_state(source: _Source, program: Program) -> None:
     for storage, index, advance in program.written:
-        storage.array = outs[index]
-        storage.version += advance
-    return finish(program, leaves, outs)
+        name = source.name("storage", storage)
+        source.add(f"{name}.array = outs[{index}]; {name}.version += {advance}")
 
 
-def finish(program: Program, leaves: list[Any], outs: Any) -> Any:
-    """Everything after the state is written: arguments, gradients, results."""
+def _write_results(source: _Source, program: Program) -> None:
     for position, index, advance in program.argument_writes:
-        dispatch.write(leaves[position], outs[index])
-        leaves[position]._storage.version += advance - 1
+        source.add(f"{source.name('write', write_argument)}(leaves[{position}], outs[{index}], {advance})")
+    bind = source.name("bind", bind_gradient)
     for tensor, index in program.bindings:
+        name = source.name("tensor", tensor)
         if index is None:
-            tensor._grad = None
-        else:
-            tensor._grad = dispatch.wrap(outs[index], program.strides.get(index))
-    return program.rebuild([_result(o, leaves, outs, program.strides) for o in program.outputs])
+            source.add(f"{name}._grad = None")
+            continue
+        stride = source.name("stride", program.strides.get(index))
+        source.add(f"{bind}({name}, outs[{index}], {stride})")
+    result_of = source.name("result", result_of_output)
+    strides = source.name("strides", program.strides)
+    parts = [f"{result_of}({source.name('output', o)}, leaves, outs, {strides})" for o in program.outputs]
+    source.add(f"return {source.name('rebuild', program.rebuild)}([{', '.join(parts)}])")
 
 
-def _result(output: Output, leaves: list[Any], outs: Any, strides: dict[int, Any]) -> Any:
+def write_argument(tensor: Any, array: Any, advance: int) -> None:
+    """Write what the function wrote into one of its arguments."""
+    dispatch.write(tensor, array)
+    tensor._storage.version += advance - 1
+
+
+def bind_gradient(tensor: Any, array: Any, stride: Any) -> None:
+    """Give a tensor a new gradient; the old gradient's tensor is used again if nobody could tell."""
+    old = tensor._grad
+    # The old tensor is held by tensor._grad, the name old and getrefcount; its storage by the tensor and getrefcount.
+    if old is not None and sys.getrefcount(old) == 3 and sys.getrefcount(old._storage) == 2:
+        storage = old._storage
+        held = storage.array
+        if (
+            storage.host is None
+            and old._geometry is old._extra is old._grad_fn is old._base is None
+            and storage.stride == stride
+            and held.shape == array.shape
+            and not old.__dict__
+        ):
+            storage.array = array
+            storage.version = 0
+            return
+    tensor._grad = dispatch.wrap(array, stride)
+
+
+def result_of_output(output: Output, leaves: list[Any], outs: Any, strides: dict[int, Any]) -> Any:
+    """The tensor that stands for one of the function's results."""
     existing = output.existing
     if existing is not None:
         if isinstance(existing, int):
@@ -64,7 +147,7 @@ def _result(output: Output, leaves: list[Any], outs: Any, strides: dict[int, Any
         result._storage = existing
         result._geometry = output.geometry
         return result
-    result = dispatch.wrap(outs[output.index], strides.get(output.index))
+    result = dispatch.wrap(outs[output.index], strides.get(output.index) if strides else None)
     if output.geometry is not None:
         result._geometry = output.geometry
     if output.requires_grad:
