@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import jax
 
 import torchlike
-from benchmarks.measure import Result
+from benchmarks.measure import CORES, Result
 
 RESULTS = Path(__file__).with_name("results.md")
 HEAD = "# Benchmarks\n\nTimes of torchlike divided by those of the reference, by `python -m benchmarks`.\n"
@@ -41,8 +40,8 @@ def title(torch_version: str | None) -> str:
     """One line that says when, what and where."""
     versions = f"torchlike {torchlike.version.torchlike_version}, jax {jax.__version__}"
     against = f"against PyTorch {torch_version}" if torch_version else "PyTorch not installed"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    place = f"{platform.machine()}, {cores} core{'' if cores == 1 else 's'}, CPython {platform.python_version()}"
+    cores = "processor time on 1 core" if CORES == 1 else f"{CORES} cores"
+    place = f"{platform.machine()}, {cores}, CPython {platform.python_version()}"
     return f"## {dt.date.today()}: {versions}, {against} ({place})"
 
 
