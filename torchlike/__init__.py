@@ -1,6 +1,6 @@
 """PyTorch's API and its define-by-run semantics, running on jax: ``import torchlike as torch``."""
 
-from torchlike import autograd, random, torch_version, version
+from torchlike import autograd, cuda, random, torch_version, version
 from torchlike._alias import as_torch, install_as_torch, uninstall_as_torch
 from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor
 from torchlike._core.device import device, get_default_device, set_default_device

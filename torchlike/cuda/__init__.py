@@ -1,0 +1,3 @@
+"""``torch.cuda``: NVIDIA GPUs, through jax's CUDA plugin."""
+
+from torchlike.cuda._devices import *
