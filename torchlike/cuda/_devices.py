@@ -67,7 +67,7 @@ def current_device() -> int:
 
 
 def _index(device: Any) -> int:
-    """The index that a device, a text or an integer names; -1 for what is not a GPU, the current one for None."""
+    """The index that a device, a text or an integer names; the current one for None."""
     if device is None:
         return devices.current_cuda()
     if isinstance(device, int):
