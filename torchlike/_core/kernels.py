@@ -28,6 +28,10 @@ TENSOR = "T"  # the pattern entry of a tensor; numbers are entered by their type
 _NONE = type(None)
 
 
+class NoDerivative(RuntimeError):
+    """What a gradient formula raises, or returns for one of its inputs, where PyTorch implements none."""
+
+
 class Kernel:
     """A pure function of operands (arrays, Python numbers, None), compiled.
 
@@ -85,7 +89,7 @@ def run(kernel: Kernel, operands: Sequence[Any]) -> Any:
 class BackwardPlan:
     """Which operands and outputs a backward keeps, and the kernels made for the shapes of the others."""
 
-    __slots__ = ("absent", "epoch", "inputs", "kernel", "kernels", "loose", "loose_outputs", "mask", "n_out", "outputs", "seen", "single")
+    __slots__ = ("absent", "epoch", "inputs", "kernel", "kernels", "kind", "loose", "loose_outputs", "mask", "n_out", "outputs", "seen", "single")
 
     def __init__(
         self, kernel: Kernel, mask: tuple[int, ...], operands: Sequence[Any], outs: tuple[Any, ...], previous: BackwardPlan | None
@@ -93,6 +97,7 @@ class BackwardPlan:
         self.kernel = kernel
         self.mask = mask
         self.single = len(outs) == 1
+        self.kind: Any = None  # the class of the nodes, made by tape.py
         self.kernels: dict[Any, Kernel] = {}
         self.seen: dict[Any, Any] = {}  # of view operators: the metas by the input's shape and type
         self.epoch = kernel.epoch
@@ -104,8 +109,12 @@ class BackwardPlan:
         def everything(values: Sequence[Any], results: Sequence[Any], grads: Sequence[Any]) -> Any:
             return _backward(kernel, mask, values, results, present, grads)
 
-        closed = jax.make_jaxpr(everything)(avals, out_avals, [out_avals[i] for i in present])
-        used = partial_eval.dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars))[1]
+        try:
+            closed = jax.make_jaxpr(everything)(avals, out_avals, [out_avals[i] for i in present])
+            used = partial_eval.dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars))[1]
+        except NoDerivative:
+            # Recorded all the same: PyTorch raises when the backward comes to the node, and so does this one.
+            used = [False] * (n_in + n_out)
         # None operands take no variable of the traced function.
         positions = [i for i, a in enumerate(avals) if a is not None]
         inputs = {i for i, u in zip(positions, used[: len(positions)], strict=True) if u}
@@ -314,7 +323,10 @@ class _BodyCall:
         mids, _ = self._prepare(operands)
         shapes = jax.eval_shape(lambda: as_tuple(self._body(mids)))
         selected, pullback = jax.vjp(prepare, *(operands[i] for i in mask))
-        outs = [None if r is None else cast(r, s.dtype) for r, s in zip(results, shapes, strict=True)]
+        # A result that no wanted gradient reads is not kept; the formula sees zeros in its place.
+        outs = [
+            jnp.zeros(s.shape, s.dtype) if r is None else cast(r, s.dtype) for r, s in zip(results, shapes, strict=True)
+        ]
         cotangents = [
             (jnp.zeros(s.shape, s.dtype) if g is None else cast(g, s.dtype)) if differentiable(s.dtype) else None
             for g, s in zip(grads, shapes, strict=True)
@@ -324,6 +336,8 @@ class _BodyCall:
         chosen = []
         for i, mid in zip(mask, selected, strict=True):
             gradient = given[i]
+            if isinstance(gradient, NoDerivative):
+                raise gradient
             chosen.append(jnp.zeros(mid.shape, mid.dtype) if gradient is None else cast(gradient, mid.dtype).reshape(mid.shape))
         return pullback(tuple(chosen))
 

@@ -11,12 +11,13 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import jax
 
 from torchlike._core import dispatch
-from torchlike._core.kernels import Kernel, make_kernel, operands_given
+from torchlike._core.arguments import given_ints
+from torchlike._core.kernels import Kernel, NoDerivative, make_kernel, operands_given
 from torchlike._core.promote import (
     ALWAYS_BOOL,
     BOOL_TO_LONG,
@@ -41,6 +42,7 @@ __all__ = [
     "Array",
     "ArrayLike",
     "Arrays",
+    "NoDerivative",
     "Op",
     "Scalar",
     "VarInts",
@@ -49,6 +51,7 @@ __all__ = [
     "defvjp",
     "op",
     "operands_given",
+    "overloads",
     "registry",
 ]
 
@@ -100,6 +103,7 @@ class Op:
         "node",
         "operand_params",
         "out",
+        "overloads",
         "params",
         "plans",
         "promote",
@@ -124,6 +128,7 @@ class Op:
         self.operand_params = tuple(p for p in self.params if p.kind in OPERAND_KINDS)
         self.static_params = tuple(p for p in self.params if p.kind not in OPERAND_KINDS)
         self.formula: Callable[..., Any] | None = None
+        self.overloads: tuple[str, ...] = ()
         # plans: what the fast path finds by the argument types and the static values; kernels: by the normalised ones.
         self.plans: dict[Any, Any] = {}
         self.inplace_plans: dict[Any, Any] = {}
@@ -283,6 +288,11 @@ def defvjp(function: Callable[..., Any]) -> Callable[[F], F]:
     return declare
 
 
+def overloads(function: Callable[..., Any], *signatures: str) -> None:
+    """Say PyTorch's signatures of an operator that has several: what the TypeError for wrong arguments lists."""
+    function.op.overloads = signatures  # type: ignore[attr-defined]
+
+
 def composite(
     function: Callable[..., Any] | None = None, *, method: bool | str | None = None, name: str | None = None
 ) -> Any:
@@ -321,7 +331,9 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
         if p.kind == "varints" and method:
             heads.append(f"*{name}")
             star = True
-            prologue.append(f"if len({name}) == 1 and type({name}[0]) is not int: {name} = {name}[0]")
+            scope["_given"] = given_ints
+            named = f'_given("{public}", "{name}", {name}, named)'
+            prologue.append(f"if named or len({name}) < 2 and not ({name} and type({name}[0]) is int): {name} = {named}")
         elif p.default is inspect.Parameter.empty:
             heads.append(name)
         else:
@@ -356,6 +368,8 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
     if record.check is not None:
         scope["_check"] = record.check
         prologue.append(f"_check{text(record.params)}")
+    if "_given" in scope:
+        heads.append("**named")
     lines = [f"def {name}({', '.join(heads)}):", *prologue, f"return _call(_op, {operands}, {statics}{tail})"]
     exec(compile("\n    ".join(lines), f"<torchlike operator {name}>", "exec"), scope)
     function: Callable[..., Any] = scope[name]
