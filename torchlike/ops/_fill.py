@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from torchlike._core import device as devices
 from torchlike._core import dispatch, layout
 from torchlike._core import dtype as dtypes
+from torchlike._core.arguments import as_ints, is_int
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops._geometry import show
@@ -33,46 +33,11 @@ def sizes(function: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple
         given = (named["size"],)
     if len(given) == 1 and type(given[0]) is not int:
         (one,) = given
-        if isinstance(one, tuple | list):
-            return ints(function, "size", 1, one)
-        if not _is_index(one):
-            raise TypeError(
-                f"{function}(): argument 'size' (position 1) must be tuple of ints, not {type(one).__name__}"
-            )
+        if not is_int(one):
+            return as_ints(function, "size", 1, one)
     elif not given:
         raise TypeError(f'{function}() missing 1 required positional arguments: "size"')
-    return ints(function, "size", 1, given)
-
-
-def ints(function: str, name: str, position: int, given: Any) -> tuple[int, ...]:
-    """A tuple of ints from a sequence of what can stand for ints; TypeError with PyTorch's words otherwise."""
-    if not isinstance(given, tuple | list):
-        raise TypeError(
-            f"{function}(): argument '{name}' (position {position}) must be tuple of ints, not {type(given).__name__}"
-        )
-    found = []
-    for place, x in enumerate(given):
-        if type(x) is not int:
-            if not _is_index(x):
-                if place:
-                    raise TypeError(
-                        f"{function}(): argument '{name}' failed to unpack the object at pos {place + 1} with error"
-                        f' "type must be tuple of ints,but got {type(x).__name__}"'
-                    )
-                raise TypeError(
-                    f"{function}(): argument '{name}' must be tuple of ints, but found element of type"
-                    f" {type(x).__name__} at pos 0"
-                )
-            x = operator.index(x)
-        found.append(x)
-    return tuple(found)
-
-
-def _is_index(x: Any) -> bool:
-    if isinstance(x, TensorBase):
-        g = dispatch.geometry_of(x)
-        return not g.size and not (g.dtype.is_floating_point or g.dtype.is_complex or g.dtype is dtypes.bool)
-    return hasattr(x, "__index__") and not isinstance(x, bool)
+    return as_ints(function, "size", 1, given)
 
 
 def check_sizes(size: Sequence[int], negative: str | None = None) -> None:

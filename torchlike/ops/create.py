@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
 from torchlike._core import device as devices
 from torchlike._core import dispatch, errors, layout
 from torchlike._core import dtype as dtypes
-from torchlike._core.errors import check, scalar_type, wrap_dim
-from torchlike._core.op import Array, composite, defvjp, op
+from torchlike._core.arguments import as_ints
+from torchlike._core.errors import check, scalar_type
+from torchlike._core.op import Array, composite, op
 from torchlike._core.promote import of_number
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry
@@ -24,7 +24,6 @@ from torchlike.ops._fill import (
     dtype_argument,
     filled,
     finished,
-    ints,
     number,
     sizes,
 )
@@ -182,7 +181,7 @@ def full(
     """
     check_options(layout, pin_memory)
     value = number("full", "fill_value", 2, fill_value)
-    shape = ints("full", "size", 1, size)
+    shape = as_ints("full", "size", 1, size)
     check_sizes(shape)
     wanted = dtype_argument("full", dtype)
     if out is not None:
@@ -416,7 +415,7 @@ def new_full(
     >>> torch.ones((2,), dtype=torch.float64).new_full((3, 4), 3.5).dtype
     torch.float64
     """
-    shape = ints("new_full", "size", 1, size)
+    shape = as_ints("new_full", "size", 1, size)
     value = (number("new_full", "fill_value", 2, fill_value),)
     return _new("new_full", self, shape, value, dtype, device, requires_grad, layout, pin_memory)
 
@@ -442,7 +441,7 @@ def empty_strided(
     (1, 2)
     """
     check_options(layout, pin_memory)
-    shape, strides = ints("empty_strided", "size", 1, size), ints("empty_strided", "stride", 2, stride)
+    shape, strides = as_ints("empty_strided", "size", 1, size), as_ints("empty_strided", "stride", 2, stride)
     check(
         len(shape) == len(strides),
         f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(strides)})",
@@ -503,8 +502,8 @@ def empty_permuted(
     (105, 1, 21, 3)
     """
     check_options(layout, pin_memory)
-    shape = ints("empty_permuted", "size", 1, size)
-    order = ints("empty_permuted", "physical_layout", 2, physical_layout)
+    shape = as_ints("empty_permuted", "size", 1, size)
+    order = as_ints("empty_permuted", "physical_layout", 2, physical_layout)
     check(
         len(shape) == len(order),
         "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) ="

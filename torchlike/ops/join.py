@@ -13,11 +13,12 @@ from jax import lax
 
 from torchlike._core import dispatch, layout
 from torchlike._core import dtype as dtypes
+from torchlike._core.arguments import as_ints, given_ints
 from torchlike._core.errors import check, not_implemented, wrap_dim
 from torchlike._core.op import NO_OPMATH, Array, Arrays, VarInts, composite, defvjp, op, operands_given
 from torchlike._core.promote import compute_and_result
 from torchlike._core.tensor_state import TensorBase
-from torchlike.ops._fill import check_sizes, ints
+from torchlike.ops._fill import check_sizes
 from torchlike.ops._geometry import show
 from torchlike.ops.index import index_select
 from torchlike.ops.shape import atleast_1d, atleast_2d, atleast_3d
@@ -307,16 +308,14 @@ def tile(input: Tensor, dims: Any) -> Tensor:
     tensor([[1, 1],
             [2, 2]])
     """
-    given = ints("tile", "dims", 2, dims)
+    given = as_ints("tile", "dims", 2, dims)
     return input.repeat((1,) * (len(dispatch.shape_of(input)) - len(given)) + given)
 
 
 @composite(method="only", name="tile")
-def _tile_method(self: Tensor, *dims: Any) -> Tensor:
+def _tile_method(self: Tensor, *dims: Any, **named: Any) -> Tensor:
     """Return the tensor repeated along its last dimensions; see :func:`torch.tile`."""
-    if len(dims) == 1 and type(dims[0]) is not int:
-        (dims,) = dims
-    return tile(self, dims)
+    return tile(self, given_ints("tile", "dims", dims, named))
 
 
 def _counts(repeats: Tensor, output_size: int | None) -> Any:

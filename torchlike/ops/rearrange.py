@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,11 +9,11 @@ import numpy as np
 from jax import lax
 
 from torchlike._core import dispatch
+from torchlike._core.arguments import as_ints, given_ints
 from torchlike._core.errors import check, wrap_dim, wrap_dims
 from torchlike._core.op import DEFAULT, Array, composite, op, operands_given
 from torchlike._core.promote import compute_and_result
 from torchlike.ops._checks import FLOAT8, refuse
-from torchlike.ops._fill import ints
 from torchlike.ops._relay import lay_like
 from torchlike.ops.slicing import diagonal
 
@@ -59,8 +58,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
             [1, 2],
             [3, 4]])
     """
-    by = (shifts,) if isinstance(shifts, int) else ints("roll", "shifts", 2, shifts)
-    along = (dims,) if isinstance(dims, int) else ints("roll", "dims", 3, () if dims is None else dims)
+    by = (shifts,) if isinstance(shifts, int) else as_ints("roll", "shifts", 2, shifts)
+    along = (dims,) if isinstance(dims, int) else as_ints("roll", "dims", 3, () if dims is None else dims)
     return _roll(input, by, along)
 
 
@@ -77,13 +76,13 @@ def flip(input: Tensor, dims: Any) -> Tensor:
     tensor([[3, 2],
             [1, 0]])
     """
-    return lay_like(_flip(input, ints("flip", "dims", 2, dims)), input)
+    return lay_like(_flip(input, as_ints("flip", "dims", 2, dims)), input)
 
 
 @composite(method="only", name="flip")
-def _flip_method(self: Tensor, *dims: Any) -> Tensor:
+def _flip_method(self: Tensor, *dims: Any, **named: Any) -> Tensor:
     """Return a copy with the order of the elements reversed along ``dims``; see :func:`torch.flip`."""
-    return flip(self, dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
+    return flip(self, given_ints("flip", "dims", dims, named))
 
 
 @composite
@@ -123,7 +122,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     tensor([[1, 3],
             [0, 2]])
     """
-    plane = ints("rot90", "dims", 3, dims)
+    plane = as_ints("rot90", "dims", 3, dims)
     ndim = len(dispatch.shape_of(input))
     check(len(plane) == 2, f"expected total rotation dims == 2, but got dims = {len(plane)}")
     check(ndim >= 2, f"expected total dims >= 2, but got total dims = {ndim}")
@@ -224,7 +223,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 
 @composite(method=False)
-def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:  # noqa: N803
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """Return the matrix of the powers of a vector's elements, from the highest (``N - 1``) down to 0 or upwards.
 
     >>> torch.vander(torch.tensor([1, 2, 3]))

@@ -16,13 +16,14 @@ from jax import lax
 from torchlike._core import device as devices
 from torchlike._core import dispatch, keyed, layout, normals, rejection, samplers
 from torchlike._core import dtype as dtypes
+from torchlike._core.arguments import as_ints
 from torchlike._core.errors import broadcast_shapes, check, invalid_combination, not_implemented, scalar_type
 from torchlike._core.kernels import Kernel, run
 from torchlike._core.op import Array, composite, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import _laws
 from torchlike.ops._bounded import check_normal, check_uniform, random_range
-from torchlike.ops._fill import check_number, check_options, check_sizes, dtype_argument, finished, ints, sizes
+from torchlike.ops._fill import check_number, check_options, check_sizes, dtype_argument, finished, sizes
 from torchlike.ops._laws import Law
 
 __all__ = [
@@ -167,7 +168,7 @@ def randint(
             [3, 8]])
     """
     low, high, size = _bounds_and_size("randint", bounds, named)
-    shape = ints("randint", "size", 2, size)
+    shape = as_ints("randint", "size", 2, size)
     wanted = dtype
     if dtype is None and out is None:
         wanted = dtypes.int64
@@ -427,7 +428,7 @@ def _normal_of_size(
         check_normal(dtype, std)
         return _gaussian(mean, std, dtype)
 
-    shape = ints("normal", "size", 3, size)
+    shape = as_ints("normal", "size", 3, size)
     return _made("normal", shape, law, stream, out, dtype, layout_, device, pin, grad)
 
 

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._core import dispatch
+from torchlike._core.arguments import as_ints, given_ints, is_int
 from torchlike._core.dtype import dtype as DType
-from torchlike._core.errors import broadcast_shapes, check, scalar_type, wrap_dim, wrap_dims
+from torchlike._core.errors import broadcast_shapes, check, invalid_combination, scalar_type, wrap_dim, wrap_dims
 from torchlike._core.op import Array, VarInts, composite, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry
@@ -63,7 +64,7 @@ def _view(input: Array, size: VarInts) -> Array:
 
 
 @composite(method="only")
-def view(self: Tensor, *size: Any, dtype: DType | None = None) -> Tensor:
+def view(self: Tensor, *size: Any, **named: Any) -> Tensor:
     """Return the same data with another shape, or with its bytes read as another dtype.
 
     One size may be -1 and is then inferred. The result shares the memory; a shape that the strides do not allow raises
@@ -74,13 +75,21 @@ def view(self: Tensor, *size: Any, dtype: DType | None = None) -> Tensor:
     tensor([[0, 1],
             [2, 3]])
     """
-    if len(size) == 1 and type(size[0]) is not int:
-        (size,) = size
-        if isinstance(size, DType):
-            dtype = size
-    if dtype is not None:
-        return _view_dtype(self.detach() if self.requires_grad else self, dtype)
+    if named or not size or type(size[0]) is not int:
+        one = named.get("dtype", named.get("size")) if len(named) == 1 and not size else size
+        if len(size) == 1 and not named and not is_int(size[0]):
+            (one,) = size
+        if isinstance(one, DType):
+            return _view_dtype(self.detach() if self.requires_grad else self, one)
+        if (not one and not isinstance(one, tuple | list)) or (one is size and (named or not size)) or not _may_be_size(one):
+            expected = "(torch.dtype dtype)", "(tuple of ints size)"
+            invalid_combination("view", [*size, *named.values()], *expected)
+        size = one
     return dispatch.call_view(_view.op, (self,), (size,))
+
+
+def _may_be_size(x: Any) -> bool:
+    return isinstance(x, tuple | list) and all(is_int(n) for n in x)
 
 
 def _dtype_geometry(g: Geometry, dtype: DType) -> Geometry:
@@ -151,7 +160,7 @@ def _reshape(input: Tensor, size: Any) -> Tensor:
     g = dispatch.geometry_of(input)
     if g.is_contiguous:
         return dispatch.call_view(_view.op, (input,), (size,))
-    size = infer_size(tuple(size), g.numel)
+    size = infer_size(as_ints("reshape", "shape", 1, size), g.numel)
     if viewed(g, size) is None:
         return _reshape_copy(input, size)
     return dispatch.call_view(_reshape_alias.op, (input,), (size,))
@@ -173,10 +182,10 @@ def reshape(input: Tensor, shape: VarInts) -> Tensor:
 
 
 @composite(method="only", name="reshape")
-def _reshape_method(self: Tensor, *shape: Any) -> Tensor:
+def _reshape_method(self: Tensor, *shape: Any, **named: Any) -> Tensor:
     """Return the same elements with another shape; see :func:`torch.reshape`."""
-    if len(shape) == 1 and type(shape[0]) is not int:
-        (shape,) = shape
+    if named or (len(shape) < 2 and not (shape and type(shape[0]) is int)):
+        shape = given_ints("reshape", "shape", shape, named)
     return _reshape(self, shape)
 
 
@@ -233,8 +242,10 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """
     size = dispatch.shape_of(input)
     dim = wrap_dim(dim, len(size))
+    sizes = as_ints("unflatten", "sizes", 3, sizes)
     check(len(sizes) > 0, "unflatten: sizes must be non-empty")
-    here = size[dim] if size else 1
+    check(len(size) > 0, "unflatten got an unexpected error:\nDimension specified as 0 but tensor has no dimensions")
+    here = size[dim]
     try:
         inferred = infer_size(sizes, here)
     except RuntimeError as error:
@@ -523,15 +534,21 @@ def expand_as(self: Tensor, other: Tensor) -> Tensor:
     return dispatch.call_view(expand.op, (self,), (dispatch.shape_of(other),))
 
 
-@composite
-def broadcast_to(input: Tensor, size: VarInts) -> Tensor:
+@composite(method=False)
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """Return a view of ``input`` expanded to the shape ``size``.
 
     >>> torch.broadcast_to(torch.tensor([1, 2, 3]), (2, 3))
     tensor([[1, 2, 3],
             [1, 2, 3]])
     """
-    return dispatch.call_view(expand.op, (input,), (size,))
+    return dispatch.call_view(expand.op, (input,), (as_ints("broadcast_to", "size", 2, size),))
+
+
+@composite(method="only", name="broadcast_to")
+def _broadcast_to_method(self: Tensor, *size: Any, **named: Any) -> Tensor:
+    """Return a view of the tensor expanded to the shape ``size``; see :func:`torch.broadcast_to`."""
+    return broadcast_to(self, given_ints("broadcast_to", "size", size, named))
 
 
 @composite(method=False)
