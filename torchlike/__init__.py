@@ -1,6 +1,6 @@
 """PyTorch's API and its define-by-run semantics, running on jax: ``import torchlike as torch``."""
 
-from torchlike import autograd, cuda, random, torch_version, version
+from torchlike import autograd, cuda, cuda, random, torch_version, version
 from torchlike._alias import as_torch, install_as_torch, uninstall_as_torch
 from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor
 from torchlike._core.device import device, get_default_device, set_default_device
@@ -19,6 +19,8 @@ from torchlike._core.layout import (
 from torchlike._core.promote import can_cast, promote_types, result_type
 from torchlike._core.size import Size
 from torchlike._printing import set_printoptions
+from torchlike._legacy import *
+from torchlike._settings import *
 from torchlike._tensor import Tensor
 from torchlike.autograd import (
     enable_grad,

@@ -36,6 +36,11 @@ def scalar_type(dtype: Any) -> str:
     return SCALAR_TYPE_NAMES.get(name, name)
 
 
+def scalar_type_tensor(dtype: Any) -> str:
+    """Return the name of PyTorch's legacy tensor type ("FloatTensor" ...)."""
+    return f"{scalar_type(dtype)}Tensor"
+
+
 def check(condition: bool, message: str, exception: type[Exception] = RuntimeError) -> None:
     """Raise ``exception(message)`` unless ``condition`` holds."""
     if not condition:

@@ -4,6 +4,7 @@ from torchlike.ops.advanced import *
 from torchlike.ops.bitwise import *
 from torchlike.ops.comparison import *
 from torchlike.ops.complex_views import *
+from torchlike.ops.convert import *
 from torchlike.ops.copy import *
 from torchlike.ops.create import *
 from torchlike.ops.index import *
