@@ -1,4 +1,4 @@
-"""``torch.random``: the state of the default generator, which every random function draws from unless told otherwise."""
+"""``torch.random``: the state of the default generator, which random functions draw from unless told otherwise."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def fork_rng(
 ) -> Iterator[None]:
     """Within the block draw on; afterwards the default generator stands where it stood before.
 
-    One generator serves all devices here, so ``devices`` and ``device_type`` change nothing. With ``enabled=False`` the block
-    is not fenced off.
+    One generator serves all devices here, so ``devices`` and ``device_type`` change nothing. With ``enabled=False``
+    the block is not fenced off.
 
     >>> _ = torch.manual_seed(0)
     >>> with torch.random.fork_rng():

@@ -126,12 +126,17 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
 
 
 def trunc_normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Generator | None = None
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Fill the tensor with normal numbers that lie within [a, b]: those outside are drawn again.
 
-    Where hardly any would lie inside, uniform numbers are drawn and kept in proportion to the density instead. Warns where
-    the mean lies more than two deviations outside.
+    Where hardly any would lie inside, uniform numbers are drawn and kept in proportion to the density instead. Warns
+    where the mean lies more than two deviations outside.
 
     >>> _ = torch.manual_seed(0)
     >>> torch.nn.init.trunc_normal_(torch.empty(3))
@@ -141,7 +146,8 @@ def trunc_normal_(
         return tensor
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
+            "The distribution of values may be incorrect.",
             stacklevel=2,
         )
 
@@ -209,7 +215,9 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 @no_grad()
 def eye_(tensor: Tensor) -> Tensor:
-    """Fill a matrix with the identity: ones on the diagonal, zeros elsewhere. Raises ValueError for other than matrices.
+    """Fill a matrix with the identity: ones on the diagonal, zeros elsewhere.
+
+    Raises ValueError for other than matrices.
 
     >>> torch.nn.init.eye_(torch.empty(2, 3))
     tensor([[1., 0., 0.],
@@ -234,7 +242,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """
     if tensor.ndimension() not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
-    channels, inputs, *kernel = tensor.size()
+    channels, _, *kernel = tensor.size()
     if channels % groups != 0:
         raise ValueError("dim 0 must be divisible by groups")
     if tensor.is_meta:
@@ -305,8 +313,8 @@ def kaiming_uniform_(
 ) -> Tensor:
     """Fill uniformly with the variance ``gain**2 / fan`` (He and others, 2015).
 
-    ``mode`` says whether the inputs ("fan_in") or the outputs ("fan_out") count, ``a`` is the slope of a leaky_relu. Raises
-    ValueError for fewer than two dimensions and for unknown names; warns where there is nothing to fill.
+    ``mode`` says whether the inputs ("fan_in") or the outputs ("fan_out") count, ``a`` is the slope of a leaky_relu.
+    Raises ValueError for fewer than two dimensions and for unknown names; warns where there is nothing to fill.
 
     >>> _ = torch.manual_seed(0)
     >>> torch.nn.init.kaiming_uniform_(torch.empty(1, 4))
@@ -377,7 +385,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         not_implemented("geqrf_cpu", dtype)
     matrix = dispatch.array_of(flat)
     q, r = jnp.linalg.qr(matrix.T if rows < columns else matrix)
-    q = q * jnp.sign(jnp.diagonal(r))
+    q = q * dispatch.array_of(dispatch.wrap(jnp.diagonal(r)).sign())
     with no_grad():
         tensor.copy_(dispatch.wrap((q.T if rows < columns else q).reshape(tensor.shape)))
         return tensor.mul_(gain)
@@ -415,9 +423,7 @@ def _deprecated(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def renamed(*args: Any, **kwargs: Any) -> Any:
-        warnings.warn(
-            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2
-        )
+        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
         return function(*args, **kwargs)
 
     renamed.__name__ = renamed.__qualname__ = old

@@ -42,23 +42,22 @@ def check_normal(dtype: dtypes.dtype, std: float, empty: bool = False) -> None:
 
 
 def random_range(dtype: dtypes.dtype, low: int, high: int | None) -> tuple[int, int]:
-    """Return the first integer and the number of integers of ``random_(low, high)``; with None, up to the type's largest.
+    """Return the first integer and the number of integers of ``random_(low, high)``; None: up to the type's largest.
 
-    Floating types move the ends of a range that they cannot tell apart. Raises RuntimeError for ranges that are empty or
-    do not fit.
+    Floating types move the ends of a range that they cannot tell apart. Raises RuntimeError for ranges that are empty
+    or do not fit.
     """
     if high is None:
         return _open_range(dtype, low)
-    check(
-        low < high, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
-    )
+    check(low < high, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     if dtype.name.startswith("float8"):
         not_implemented("random_update_from_to", dtype)
     if dtype.is_floating_point:
         low, high = _first_representable(dtype, low), _last_representable(dtype, high)
         check(
             low < high,
-            f"random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got from={low} >= to={high}",
+            "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got"
+            f" from={low} >= to={high}",
         )
     _check_bounds(dtype, low, high - 1)
     return low, high - low
@@ -104,9 +103,9 @@ def _check_bounds(dtype: dtypes.dtype, low: int, last: int) -> None:
         for name, value in ends:
             if not -(2**exact) <= value <= 2**exact:
                 warnings.warn(
-                    f"{name} is out of bounds [-(2^{exact}), 2^{exact}]. Due to precision limitations {type_name(dtype)} can"
-                    " support discrete uniform distribution only within this range. This warning will become an error in"
-                    " version 1.7 release, please fix the code in advance",
+                    f"{name} is out of bounds [-(2^{exact}), 2^{exact}]. Due to precision limitations {type_name(dtype)}"
+                    " can support discrete uniform distribution only within this range. This warning will become an"
+                    " error in version 1.7 release, please fix the code in advance",
                     UserWarning,
                     stacklevel=5,
                 )
@@ -117,7 +116,7 @@ def _check_bounds(dtype: dtypes.dtype, low: int, last: int) -> None:
 
 
 def _rounded(dtype: dtypes.dtype, value: int) -> int:
-    """An int64 rounded to a floating type and back; what does not fit becomes the smallest, as on PyTorch's processors."""
+    """An int64 rounded to a floating type and back; what does not fit becomes the smallest, as processors have it."""
     with np.errstate(over="ignore"):
         found = float(np.float64(value).astype(np.float32).astype(dtype.np)) if dtype.itemsize < 8 else float(value)
     return int(found) if abs(found) < 2.0**63 else _INT64_MIN

@@ -1,7 +1,8 @@
 """What random functions share: the laws they draw from, where the numbers come from, and how they get into a tensor.
 
-On the CPU the numbers are PyTorch's, drawn on the host in the order in which PyTorch fills memory. On an accelerator, and
-while a function is captured for compilation, they come from jax's generators, whose keys come from the same `Generator`.
+On the CPU the numbers are PyTorch's, drawn on the host in the order in which PyTorch fills memory. On an accelerator,
+and while a function is captured for compilation, they come from jax's generators, whose keys come from the same
+`Generator`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from jax import lax
 from torchlike._core import device as devices
 from torchlike._core import dispatch, generator, keyed, layout, normals, samplers, tape
 from torchlike._core import dtype as dtypes
-from torchlike._core.errors import check
+from torchlike._core.errors import check, scalar_type
 from torchlike._core.generator import Generator
 from torchlike._core.tensor_state import TensorBase, modes
 from torchlike._core.views import Geometry
@@ -59,9 +60,7 @@ def integers(low: int, size: int) -> Law:
 def generator_argument(function: str, value: Any) -> Generator | None:
     """The ``generator=`` argument; TypeError for what is none."""
     if value is not None and not isinstance(value, Generator):
-        raise TypeError(
-            f"{function}(): argument 'generator' must be torch.Generator, not {type(value).__name__}"
-        )
+        raise TypeError(f"{function}(): argument 'generator' must be torch.Generator, not {type(value).__name__}")
     return value
 
 
@@ -158,7 +157,10 @@ class Unrelated(tape.Node):
 
     def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
         """Zeros for every argument."""
-        zeros = [None if edge is None else jnp.zeros(s.shape, s.dtype) for edge, s in zip(self.edges, self.shapes, strict=True)]
+        zeros = [
+            None if edge is None else jnp.zeros(s.shape, s.dtype)
+            for edge, s in zip(self.edges, self.shapes, strict=True)
+        ]
         return [None if z is None else dispatch.wrap(z) for z in zeros] if create_graph else zeros
 
 
@@ -225,10 +227,9 @@ def into(out: Tensor, function: str, size: tuple[int, ...], dtype: Any, law: Law
     """Fill a tensor given as ``out=``, giving it the size first."""
     refuse_graph(function, out)
     geometry = dispatch.geometry_of(out)
-    check(
-        dtype is None or dtype is geometry.dtype,
-        f"dtype {dtypes.scalar_type(dtype)} does not match dtype of out parameter ({dtypes.scalar_type(geometry.dtype)})",
-    )
+    if dtype is not None and dtype is not geometry.dtype:
+        given, have = scalar_type(dtype), scalar_type(geometry.dtype)
+        raise RuntimeError(f"dtype {given} does not match dtype of out parameter ({have})")
     if geometry.size == size:
         return fill(out, function, law, source)
     layout.resize(out, draw(law, source, dispatch.device_of(out), size, geometry.dtype))
@@ -239,8 +240,8 @@ def refuse_graph(function: str, out: Tensor) -> None:
     """Refuse an ``out=`` that takes part in a graph."""
     check(
         not (modes.grad and tape.requires_grad(out)),
-        f"{function}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments"
-        " requires grad.",
+        f"{function}(): functions with out=... arguments don't support automatic differentiation, but one of the"
+        " arguments requires grad.",
     )
 
 

@@ -16,7 +16,7 @@ from jax import lax
 from torchlike._core import device as devices
 from torchlike._core import dispatch, keyed, layout, normals, rejection, samplers
 from torchlike._core import dtype as dtypes
-from torchlike._core.arguments import as_ints
+from torchlike._core.arguments import as_int, as_ints
 from torchlike._core.errors import broadcast_shapes, check, invalid_combination, not_implemented, scalar_type
 from torchlike._core.kernels import Kernel, run
 from torchlike._core.op import Array, composite, op
@@ -157,9 +157,9 @@ def randint(
     pin_memory: bool = False,
     **named: Any,
 ) -> Tensor:
-    """Return integers from ``low`` (0 unless given) to ``high - 1``: ``randint(high, size)``, ``randint(low, high, size)``.
+    """Return integers from ``low`` (0 unless given) to ``high - 1``.
 
-    The dtype is int64 unless given; any integer or real floating type will do. Raises RuntimeError where the range is
+    Called as ``randint(high, size)`` or ``randint(low, high, size)``. The dtype is int64 unless given; any integer or real floating type will do. Raises RuntimeError where the range is
     empty or does not fit the dtype.
 
     >>> _ = torch.manual_seed(0)
@@ -185,7 +185,10 @@ def _bounds_and_size(function: str, given: tuple[Any, ...], named: dict[str, Any
     fits = len(given) <= len(names) and set(names[len(given) :]) == set(named)
     if not fits:
         invalid_combination(
-            function, (*given, *named.values()), "(int high, tuple of ints size)", "(int low, int high, tuple of ints size)"
+            function,
+            (*given, *named.values()),
+            "(int high, tuple of ints size)",
+            "(int low, int high, tuple of ints size)",
         )
     values = dict(zip(names, given, strict=False)) | named
     for position, name in enumerate(names[:-1]):
@@ -195,17 +198,9 @@ def _bounds_and_size(function: str, given: tuple[Any, ...], named: dict[str, Any
 
 def integer(function: str, name: str, position: int, value: Any) -> int:
     """An int argument, also from a 0-dim integer tensor; TypeError with PyTorch's words otherwise."""
-    if type(value) is not int:
-        tensor = isinstance(value, TensorBase)
-        if isinstance(value, bool) or not hasattr(value, "__index__") or (tensor and dispatch.shape_of(value)):
-            raise TypeError(f"{function}(): argument '{name}' (position {position}) must be int, not {_kind(value)}")
-        value = value.__index__()
+    value = as_int(function, name, position, value)
     check(-(2**63) <= value < 2**63, "Overflow when unpacking long long", ValueError)
-    return int(value)
-
-
-def _kind(value: Any) -> str:
-    return "Tensor" if isinstance(value, TensorBase) else type(value).__name__
+    return value
 
 
 # The largest permutation whose numbers a type tells apart; None: no limit that PyTorch checks.
@@ -352,9 +347,7 @@ def randint_like(
     def law(dtype: dtypes.dtype) -> Law:
         return _laws.integers(*random_range(dtype, low, high))
 
-    return _like(
-        "randint_like", input, law, generator, dtype, layout, device, pin_memory, requires_grad, memory_format
-    )
+    return _like("randint_like", input, law, generator, dtype, layout, device, pin_memory, requires_grad, memory_format)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -389,8 +382,8 @@ def normal(
 ) -> Tensor:
     """Return numbers drawn from normal distributions.
 
-    ``mean`` and ``std`` are tensors (broadcast together, an element from each) or numbers, at least one of them a tensor;
-    or both are numbers and ``size`` says how many to draw. Raises RuntimeError for a negative ``std``.
+    ``mean`` and ``std`` are tensors (broadcast together, an element from each) or numbers, at least one of them a
+    tensor; or both are numbers and ``size`` says how many to draw. Raises RuntimeError for a negative ``std``.
 
     >>> _ = torch.manual_seed(0)
     >>> torch.normal(torch.tensor([1., 2., 3.]), 0.1)
@@ -498,8 +491,8 @@ def bernoulli_law(p: Tensor, size: tuple[int, ...]) -> Law:
         fine = bool(np.all((values >= 0) & (values <= 1)))
         check(
             fine,
-            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If so, please"
-            " report an enhancement request to PyTorch.)",
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If so,"
+            " please report an enhancement request to PyTorch.)",
         )
     return Law(
         lambda g, n, d, _: samplers.bernoulli_each(g, np.broadcast_to(np.asarray(array), size).ravel()),
@@ -696,17 +689,13 @@ def multinomial(
     )
     check(count > 0, "cannot sample n_sample <= 0 samples")
     categories = geometry.size[-1]
-    check(
-        replacement or count <= categories, "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
-    )
+    check(replacement or count <= categories, "cannot sample n_sample > prob_dist.size(-1) samples without replacement")
     check(categories <= 2**24, "number of categories cannot exceed 2^24")
     size = (*geometry.size[:-1], count)
     array = dispatch.array_of(input)
     stride = None if geometry.is_contiguous else geometry.stride
     if not replacement or count == 1:
-        law = Law(
-            lambda g, n, d, _: _distinct(g, np.asarray(array), stride, count), keyed.distinct_choices, (array,)
-        )
+        law = Law(lambda g, n, d, _: _distinct(g, np.asarray(array), stride, count), keyed.distinct_choices, (array,))
     else:
         law = Law(lambda g, n, d, _: _with_replacement(g, np.asarray(array), count), keyed.choices, (array,))
     if out is not None:
@@ -740,7 +729,8 @@ def _with_replacement(generator: Any, weights: Any, count: int) -> Any:
     rows = rows.astype(real)
     check(bool(np.all(~(rows < 0))), "invalid multinomial distribution (encountering probability entry < 0)")
     check(
-        bool(np.all(np.isfinite(rows))), "invalid multinomial distribution (encountering probability entry = infinity or NaN)"
+        bool(np.all(np.isfinite(rows))),
+        "invalid multinomial distribution (encountering probability entry = infinity or NaN)",
     )
     sums = np.cumsum(rows, axis=-1, dtype=real)
     check(bool(np.all(sums[:, -1:] > 0)), "invalid multinomial distribution (sum of probabilities <= 0)")

@@ -89,10 +89,10 @@ def normal_(self: Tensor, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = N
 
 @composite(method="only")
 def random_(self: Tensor, from_: Any = _MISSING, to: Any = _MISSING, *, generator: Any = None, **named: Any) -> Tensor:
-    """Fill the tensor with integers: ``random_()``, ``random_(to)`` from 0 on, ``random_(from, to)``; returns the tensor.
+    """Fill the tensor with integers; returns the tensor.
 
-    ``to`` itself is not drawn. Without it the range ends at the dtype's largest integer (of floating types: the largest up
-    to which they have them all). Raises RuntimeError where the range is empty or does not fit the dtype.
+    ``random_(to)`` draws from 0 on, ``random_(from, to)`` from there; ``to`` itself is not drawn. Without it the range
+    ends at the dtype's largest integer (of floating types: the largest up to which they have them all). Raises RuntimeError where the range is empty or does not fit the dtype.
 
     >>> _ = torch.manual_seed(0)
     >>> torch.zeros(4, dtype=torch.int64).random_(10)
@@ -165,14 +165,14 @@ def _check_expands(p: Tensor, size: tuple[int, ...]) -> None:
     if len(own) > len(size):
         kind = f"torch.{scalar_type(dispatch.geometry_of(p).dtype)}Tensor"
         raise RuntimeError(
-            f"expand({kind}{{{list(own)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater or"
-            f" equal to the number of dimensions in the tensor ({len(own)})"
+            f"expand({kind}{{{list(own)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater"
+            f" or equal to the number of dimensions in the tensor ({len(own)})"
         )
     for i in range(1, len(own) + 1):
         if own[-i] not in (1, size[-i]):
             raise RuntimeError(
-                f"The expanded size of the tensor ({size[-i]}) must match the existing size ({own[-i]}) at non-singleton"
-                f" dimension {len(size) - i}.  Target sizes: {list(size)}.  Tensor sizes: {list(own)}"
+                f"The expanded size of the tensor ({size[-i]}) must match the existing size ({own[-i]}) at"
+                f" non-singleton dimension {len(size) - i}.  Target sizes: {list(size)}.  Tensor sizes: {list(own)}"
             )
 
 
@@ -215,7 +215,9 @@ def geometric_(self: Tensor, p: Any, *, generator: Any = None) -> Tensor:
     stream = _laws.generator_argument("geometric_", generator)
     check(0 < probability < 1, f"geometric_ expects p to be in (0, 1), but got p={probability:g}")
     dtype, empty = _state(self)
-    refused = dtype.is_complex or dtype is dtypes.bool or dtype.name.startswith(("uint16", "uint32", "uint64", "float8"))
+    refused = (
+        dtype.is_complex or dtype is dtypes.bool or dtype.name.startswith(("uint16", "uint32", "uint64", "float8"))
+    )
     if not empty and refused:
         not_implemented("geometric_cpu", dtype)
     law = Law(lambda g, n, d, _: samplers.geometric(g, n, d, probability), keyed.geometric, (probability,))
