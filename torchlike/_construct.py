@@ -66,6 +66,19 @@ def tensor(
     return result
 
 
+@composite(method="only")
+def new_tensor(
+    self: Any, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Any:
+    """Return a new tensor with a copy of ``data``, in this tensor's dtype and on its device unless others are given.
+
+    >>> torch.ones(1, dtype=torch.int64).new_tensor([1, 2])
+    tensor([1, 2])
+    """
+    place = dispatch.device_of(self) if device is None else device
+    return tensor(data, dtype=self.dtype if dtype is None else dtype, device=place, requires_grad=requires_grad)
+
+
 @composite(method=False)
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
     """Return ``data`` as a tensor, sharing memory and history where no conversion is needed.

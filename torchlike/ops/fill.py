@@ -1,0 +1,108 @@
+"""Filling tensors with one value: ``fill``, ``fill_``, ``zero_``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from torchlike._core import dispatch
+from torchlike._core import dtype as dtypes
+from torchlike._core.errors import check
+from torchlike._core.kernels import cast
+from torchlike._core.op import Array, ArrayLike, composite, op
+from torchlike._core.tensor_state import TensorBase
+
+__all__ = ["fill", "fill_", "zero", "zero_"]
+
+_C_TYPES = {
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int",
+    "int64": "int64_t",
+    "uint8": "uint8_t",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "float32": "float",
+}
+
+
+def check_fits(value: Any, dtype: dtypes.dtype) -> None:
+    """Raise PyTorch's error for a number that a dtype cannot hold."""
+    if isinstance(value, complex) and not dtype.is_complex:
+        raise RuntimeError("value cannot be converted to type " + _c_name(dtype) + " without overflow")
+    if isinstance(value, bool) or dtype is dtypes.bool or isinstance(value, complex):
+        return
+    if dtype.is_floating_point:
+        limit = dtypes.finfo(dtype).max
+        fits = value != value or abs(value) == float("inf") or abs(value) <= limit
+    elif dtype.is_complex:
+        return
+    else:
+        info = np.iinfo(dtype.np)
+        # PyTorch lets unsigned types wrap around once.
+        low = -int(info.max) if info.min == 0 else int(info.min)
+        fits = value == value and low <= value <= int(info.max)
+    check(fits, f"value cannot be converted to type {_c_name(dtype)} without overflow")
+
+
+def _c_name(dtype: dtypes.dtype) -> str:
+    return _C_TYPES.get(dtype.name, dtype.name)
+
+
+@op(method=False, out=False, inplace=True, node="FillBackward0")
+def _fill(input: Array, value: ArrayLike) -> Array:
+    """``value`` in the shape and type of ``input``."""
+    value = jnp.asarray(value)
+    check(
+        value.ndim == 0,
+        f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.",
+    )
+    return jnp.full(input.shape, cast(value, input.dtype))
+
+
+@op(method=False, out=False, inplace=True, node="ZeroBackward0")
+def _zero(input: Array) -> Array:
+    """Zeros in the shape and type of ``input``."""
+    return jnp.zeros(input.shape, input.dtype)
+
+
+@composite(method=False)
+def fill(input: Any, value: Any) -> Any:
+    """Return a tensor like ``input`` with every element ``value`` (a number or a 0-dim tensor).
+
+    >>> torch.fill(torch.zeros(2), 3)
+    tensor([3., 3.])
+    """
+    if not isinstance(value, TensorBase):
+        check_fits(value, dispatch.geometry_of(input).dtype)
+    return _fill(input, value)
+
+
+@composite
+def fill_(input: Any, value: Any) -> Any:
+    """Set every element to ``value`` in place. Raises RuntimeError for a number that the dtype cannot hold.
+
+    >>> torch.zeros(2).fill_(3)
+    tensor([3., 3.])
+    """
+    if not isinstance(value, TensorBase):
+        check_fits(value, dispatch.geometry_of(input).dtype)
+    return _fill.op.inplace_function(input, value)
+
+
+@composite(method=False)
+def zero(input: Any) -> Any:
+    """Return zeros in the shape and type of ``input``."""
+    return _zero(input)
+
+
+@composite
+def zero_(input: Any) -> Any:
+    """Set every element to zero in place.
+
+    >>> torch.ones(2).zero_()
+    tensor([0., 0.])
+    """
+    return _zero.op.inplace_function(input)
