@@ -27,7 +27,7 @@ class OpCase:
     name: str
     samples: tuple[str, ...]  # argument lists; names are those of the inputs
     inputs: dict[str, str] = field(default_factory=dict)  # expressions, beside DEFAULT_INPUTS
-    dtypes: str = "bool int unsigned half float complex float8"  # those of the inputs: groups or single names
+    dtypes: str = "bool int unsigned half float complex"  # those of the inputs: groups or single names
     grad: bool | str = True  # whether gradients are compared where PyTorch has them; in which dtype only
     variants: bool = True  # whether the method, the in-place method and out= are tried, where PyTorch has them
     bad: tuple[str, ...] = ()  # whole expressions that PyTorch refuses

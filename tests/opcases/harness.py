@@ -48,20 +48,24 @@ class Bench:
             data = [complex(a, b) for a, b in zip(data, numbers[count:], strict=True)]
         elif not dtype.is_floating_point:
             data = [abs(round(v)) if str(dtype).startswith("torch.uint") else round(v) for v in data]
-        return self.tensor(_nested(data, shape), dtype)
+        made = self.tensor(_nested(data, shape), dtype)
+        return made if count else made.reshape(shape)
 
-    def special(self, *, dtype: Any = None) -> Any:
+    def special(self, *, turned: bool = False, dtype: Any = None) -> Any:
         """Zeros of both signs, infinities, nan and a few ordinary numbers; small integers, finite complex numbers."""
         dtype = dtype or self.dtype
+        data: list[Any]
         if dtype.is_complex:
             # Finite: what PyTorch gives for infinite parts depends on how many elements there are.
-            return self.tensor([complex(a, b) for a, b in itertools.product([0.0, 1.0, -1.5], repeat=2)], dtype)
-        if dtype.is_floating_point:
-            return self.tensor(SPECIAL, dtype)
-        if dtype is self.torch.bool:
-            return self.tensor([True, False] * 6, dtype)
-        signed = not str(dtype).startswith("torch.uint")
-        return self.tensor([0, 1, 2, 3, 5, 7, 11, 100, *([-1, -2, -7, -128] if signed else [4, 6, 8, 9])], dtype)
+            data = [complex(a, b) for a, b in itertools.product([0.0, 1.0, -1.5], repeat=2)]
+        elif dtype.is_floating_point:
+            data = SPECIAL
+        elif dtype is self.torch.bool:
+            data = [True, False, False] * 4
+        else:
+            signed = not str(dtype).startswith("torch.uint")
+            data = [0, 1, 2, 3, 5, 7, 11, 100, *([-1, -2, -7, -128] if signed else [4, 6, 8, 9])]
+        return self.tensor(data[::-1] if turned else data, dtype)
 
     def namespace(self, case: OpCase) -> dict[str, Any]:
         """What the expressions of a case may name."""
@@ -99,7 +103,7 @@ def describe(result: Any) -> Any:
     """A result in plain data: tensors as dtype, shape, strides where unusual, and values."""
     if hasattr(result, "storage_offset"):
         return _describe_tensor(result)
-    if isinstance(result, tuple | list) and type(result).__name__ not in ("Size",):
+    if isinstance(result, tuple | list) and type(result).__name__ != "Size":
         return {"kind": type(result).__name__, "items": [describe(r) for r in result]}
     if isinstance(result, bool | int | str) or result is None:
         return {"value": result}
@@ -192,6 +196,8 @@ def _run_variants(bench: Bench, case: OpCase, sample: str, result: Any) -> Outco
         if kind == "out":
             scope["__out"] = torch.empty_like(result)
         value, error = attempt(expression, scope)
+        if kind == "out" and error is not None and error["error"] == "TypeError":
+            error = {"error": "TypeError"}  # that it is not taken is what counts
         if kind == "inplace" and error is None:
             outcome["inplace"] = describe(scope[receiver])
             outcome["inplace_returns_self"] = value is scope[receiver]

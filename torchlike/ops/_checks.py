@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
+from torchlike._core.op import operands_given
 
 Dtypes = frozenset[np.dtype[Any]]
 
@@ -20,6 +23,7 @@ def _group(*members: dtypes.dtype) -> Dtypes:
 BOOL: Final = _group(dtypes.bool)
 INTEGERS: Final = _group(dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64)
 UNSIGNED: Final = _group(dtypes.uint16, dtypes.uint32, dtypes.uint64)
+HALF: Final = _group(dtypes.float16, dtypes.bfloat16)
 FLOATS: Final = _group(dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
 COMPLEX: Final = _group(dtypes.complex64, dtypes.complex128)
 FLOAT8: Final = frozenset(d.np for d in dtypes.FLOAT8)
@@ -45,3 +49,13 @@ def refuse_with(
 def is_in(array: Any, group: Dtypes) -> bool:
     """Return whether the array's dtype is in the group."""
     return np.dtype(array.dtype) in group
+
+
+def as_given(x: Any) -> Any:
+    """Round float32 numbers to the half precision in which the operands were given, if they were."""
+    first = operands_given()[0]
+    if first is None or first[0].np not in HALF:
+        return x
+    limits = jnp.finfo(first[0].np)
+    # A conversion there and back would be optimised away.
+    return lax.reduce_precision(x, exponent_bits=limits.nexp, mantissa_bits=limits.nmant)

@@ -258,7 +258,7 @@ def equal(input: Any, other: Any) -> bool:
     >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
     True
     """
-    if isinstance(input, TensorBase) and isinstance(other, TensorBase):
-        if dispatch.shape_of(input) != dispatch.shape_of(other):
-            return False
+    tensors = isinstance(input, TensorBase) and isinstance(other, TensorBase)
+    if tensors and dispatch.shape_of(input) != dispatch.shape_of(other):
+        return False
     return bool(_equal(input, other))

@@ -22,7 +22,7 @@ __all__ = ["dist", "norm", "renorm"]
 
 
 def vector_norm_body(input: Array, ord: float, dim: Dims, keepdim: bool, dtype: Dtype | None) -> Array:
-    """The ``ord``-norm over the dimensions ``dim``, in real numbers; of ``dtype``, if given, with which it is computed."""
+    """The ``ord``-norm over the dimensions ``dim``, in real numbers; computed in ``dtype``, if given."""
     if not is_in(input, FLOATS | COMPLEX | FLOAT8):
         raise RuntimeError(
             "linalg.vector_norm: Expected a floating point or complex tensor as input. "
@@ -65,8 +65,8 @@ def _check_norm_dtype(name: str, input: Array, dtype: Dtype) -> None:
     )
     errors.check(
         promote_types(dtypes.of(input.dtype), dtype) is dtype,
-        f"{name}: the dtype of the input ({errors.scalar_type(input.dtype)}) should be convertible without narrowing to "
-        f"the specified dtype ({errors.scalar_type(dtype)})",
+        f"{name}: the dtype of the input ({errors.scalar_type(input.dtype)}) should be convertible without narrowing "
+        f"to the specified dtype ({errors.scalar_type(dtype)})",
     )
 
 
@@ -77,13 +77,14 @@ def _check_identity(input: Array, ord: float, dim: Dims, dims: tuple[int, ...]) 
     order = "inf" if ord == math.inf else "-inf" if ord == -math.inf else f"{ord:g}"
     errors.check(
         dim is not None and dim != (),
-        f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the operation does not have an identity",
+        f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the operation does not have an "
+        "identity",
     )
     for d in dims:
         errors.check(
             not input.ndim or input.shape[d] != 0,
-            f"linalg.vector_norm cannot compute the {order} norm on the dimension {d}because this dimension is empty and "
-            "the operation does not have an identity",
+            f"linalg.vector_norm cannot compute the {order} norm on the dimension {d}because this dimension is empty "
+            "and the operation does not have an identity",
         )
 
 
@@ -181,7 +182,8 @@ def _dist(input: Array, other: Array, p: float) -> Array:
     for x in (input, other):
         if not is_in(x, FLOATS | COMPLEX):
             raise RuntimeError(
-                f"norm(): input dtype should be either floating point or complex. Got {errors.scalar_type(x.dtype)} instead."
+                "norm(): input dtype should be either floating point or complex. "
+                f"Got {errors.scalar_type(x.dtype)} instead."
             )
     wide = promote_types(dtypes.of(input.dtype), dtypes.of(other.dtype)).np
     shape = errors.broadcast_shapes(input.shape, other.shape)

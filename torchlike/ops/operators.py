@@ -14,7 +14,7 @@ import numpy as np
 from torchlike._core.dispatch import call, call_inplace
 from torchlike._core.op import Op, composite
 from torchlike._core.tensor_state import TensorBase
-from torchlike.ops import bitwise, comparison, pointwise_arith, pointwise_unary
+from torchlike.ops import bitwise, comparison, pointwise_arith, pointwise_power, pointwise_unary
 
 __all__: list[str] = []
 
@@ -32,6 +32,19 @@ def _define(name: str, function: _Function, doc: str) -> None:
     function.__qualname__ = f"Tensor.{name}"
     function.__doc__ = doc
     composite(function, name=name, method="only")
+
+
+def _unary(record: Op) -> _Function:
+    """``<op> self``."""
+
+    def operator(self: Any) -> Any:
+        return call(record, (self,), ())
+
+    return operator
+
+
+def _positive(self: Any) -> Any:
+    return pointwise_unary.positive(self)
 
 
 def _direct(record: Op, tail: tuple[Any, ...] = ()) -> _Function:
@@ -141,7 +154,7 @@ _define("__rdiv__", _rtruediv, "Return ``other / self``.")
 for _name, _function, _inplace in (
     ("floordiv", pointwise_arith.floor_divide, pointwise_arith.floor_divide_),
     ("mod", pointwise_arith.remainder, pointwise_arith.remainder_),
-    ("pow", pointwise_arith.pow, pointwise_arith.pow_),
+    ("pow", pointwise_power.pow, pointwise_power.pow_),
 ):
     _define(f"__{_name}__", _checked(_function), f"Return :func:`{_function.__name__}` of self and ``other``.")
     _define(
@@ -168,7 +181,7 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     _function = getattr(comparison, _name)
     _define(f"__{_name}__", _direct(_function.op), f"Return :func:`{_name}` of self and ``other``.")
 
-_define("__neg__", lambda self: pointwise_unary.neg(self), "Return ``-self``.")
-_define("__pos__", lambda self: pointwise_unary.positive(self), "Return ``+self``.")
-_define("__abs__", lambda self: pointwise_unary.abs(self), "Return ``abs(self)``.")
+_define("__neg__", _unary(pointwise_unary.neg.op), "Return ``-self``.")
+_define("__abs__", _unary(pointwise_unary.abs.op), "Return ``abs(self)``.")
+_define("__pos__", _positive, "Return ``+self``.")
 _define("__invert__", _inverted, "Return ``~self`` of integers and bools.")

@@ -16,6 +16,7 @@ from torchlike._core.op import (
     NO_OPMATH,
     Array,
     ArrayLike,
+    alias,
     composite,
     defvjp,
     op,
@@ -25,6 +26,8 @@ from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS,
 
 __all__ = [
     "angle",
+    "arctan2",
+    "atan2",
     "conj_physical",
     "copysign",
     "frexp",
@@ -104,6 +107,28 @@ def conj_physical(input: Any, *, out: Any = None) -> Any:
 def conj_physical_(self: Any) -> Any:
     """Conjugate in place; real tensors stay as they are."""
     return _conj_physical.op.inplace_function(self) if self.dtype.is_complex else self
+
+
+@op(promote=INT_TO_FLOAT, inplace=True, node="Atan2Backward0")
+def atan2(input: Array, other: Array) -> Array:
+    """Return the angle, in radians, of the point ``(other, input)``, from -pi to pi, broadcast.
+
+    >>> torch.atan2(torch.tensor([1.0, -1.0]), torch.tensor([1.0, -1.0]))
+    tensor([ 0.7854, -2.3562])
+    """
+    refuse("atan2_cpu", input, FLOAT8, COMPLEX)
+    return lax.atan2(input, other)
+
+
+@defvjp(atan2)
+def _(grad, inputs, outputs):
+    input, other = inputs
+    norm = input * input + other * other
+    share = jnp.where(norm == 0, 0, grad / jnp.where(norm == 0, 1, norm))
+    return share * other, -share * input
+
+
+arctan2 = alias(atan2, "arctan2")
 
 
 # Parts of floating-point numbers -------------------------------------------------------------------------------------

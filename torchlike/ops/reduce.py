@@ -15,7 +15,7 @@ from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, UNSIGNED, is_in, refuse, refuse_with
-from torchlike.ops.pointwise_arith import maximum, minimum
+from torchlike.ops.pointwise_bounds import maximum, minimum
 
 __all__ = [
     "all",

@@ -27,7 +27,7 @@ def _accumulated(kernel: str, input: Array, dtype: Dtype | None) -> tuple[Array,
 
 @op(inplace=True)
 def cumsum(input: Array, dim: int, *, dtype: Dtype | None = None) -> Array:
-    """Return the running sum along ``dim``; of integers and bools in int64. With ``dtype`` the input is converted first.
+    """Return the running sum along ``dim``; of integers and bools in int64. With ``dtype`` the input is converted.
 
     >>> torch.cumsum(torch.tensor([1.0, 2.0, 3.0]), dim=0)
     tensor([1., 3., 6.])

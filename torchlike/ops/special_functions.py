@@ -10,8 +10,19 @@ import jax.scipy.special as jsp
 from jax import lax
 
 from torchlike._core import errors
-from torchlike._core.op import DEFAULT, INT_TO_FLOAT, Array, ArrayLike, composite, defvjp, op
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, INTEGERS, refuse
+from torchlike._core.op import (
+    DEFAULT,
+    INT_TO_FLOAT,
+    Array,
+    ArrayLike,
+    NoDerivative,
+    composite,
+    defvjp,
+    op,
+    operands_given,
+    overloads,
+)
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, INTEGERS, as_given, refuse
 
 __all__ = [
     "digamma",
@@ -97,7 +108,7 @@ def digamma(input: Array) -> Array:
 
 
 def digamma_body(x: Array) -> Array:
-    """Digamma with PyTorch's values at its poles: nan at the negative integers, infinite at 0 by the sign of the zero."""
+    """Digamma with PyTorch's values at its poles: nan at negative integers, infinite at 0 by the sign of the zero."""
     pole = jnp.copysign(jnp.asarray(jnp.inf, x.dtype), -x)
     return jnp.where(x == 0, pole, lax.digamma(jnp.where(x == 0, 1, x)))
 
@@ -105,7 +116,7 @@ def digamma_body(x: Array) -> Array:
 @op(promote=INT_TO_FLOAT, method=False, node="PolygammaBackward0")
 def _polygamma(input: Array, n: int) -> Array:
     """The n-th derivative of digamma."""
-    refuse("polygamma", input, COMPLEX, FLOAT8)
+    refuse({0: "digamma", 1: "trigamma"}.get(n, "polygamma"), input, COMPLEX, FLOAT8)
     return polygamma_body(n, input)
 
 
@@ -114,7 +125,7 @@ def polygamma_body(n: int, x: Array) -> Array:
     if n == 0:
         return digamma_body(x)
     order = jnp.asarray(n + 1, x.dtype)
-    value = math.factorial(n) * lax.zeta(order, x)
+    value = math.factorial(n) * jnp.where(x == 0, jnp.inf, lax.zeta(order, jnp.where(x == 0, 1, x)))
     return value if n % 2 else -value
 
 
@@ -152,15 +163,17 @@ def polygamma_(self: Any, n: int) -> Any:
     return self.copy_(_polygamma(self, _order(n)))
 
 
-@op(promote=INT_TO_FLOAT, inplace=True)
+@op(promote=INT_TO_FLOAT)
 def mvlgamma(input: Array, p: int) -> Array:
     """Return the logarithm of the multivariate gamma function of dimension ``p``.
 
     >>> torch.mvlgamma(torch.tensor([2.0, 3.0]), 2)
     tensor([0.4516, 1.5502])
     """
-    refuse("arange_cpu", input, COMPLEX, FLOAT8)
+    given = operands_given()[0]
+    errors.check(given is None or given[0].np not in BOOL, "The input tensor may not be a boolean tensor.")
     errors.check(p >= 1, "p has to be greater than or equal to 1")
+    refuse("arange_cpu", input, COMPLEX, FLOAT8)
     terms = [lax.lgamma(input - 0.5 * i) for i in range(p)]
     return sum(terms[1:], terms[0]) + p * (p - 1) / 4 * math.log(math.pi)
 
@@ -170,6 +183,18 @@ def _(grad, inputs, outputs, p):
     (input,) = inputs
     terms = [lax.digamma(input - 0.5 * i) for i in range(p)]
     return (grad * sum(terms[1:], terms[0]),)
+
+
+@composite(method="only")
+def mvlgamma_(self: Any, p: int) -> Any:
+    """Write the logarithm of the multivariate gamma function into the tensor; see :func:`mvlgamma`."""
+    result = mvlgamma(self, p)
+    errors.check(
+        self.dtype.is_floating_point,
+        f"mvlgamma: result type {errors.scalar_type(self.dtype)} can't be cast to the desired output type "
+        f"{errors.scalar_type(result.dtype)}",
+    )
+    return self.copy_(result)
 
 
 def _check_igamma(kernel: str, input: Array) -> None:
@@ -220,10 +245,12 @@ def _igamma_density(grad: Array, a: Array, x: Array) -> Array:
 
 
 def _no_gradient_in_first(name: str) -> Any:
+    missing = NoDerivative(f"the derivative for '{name}: input' is not implemented.")
+
     def formula(grad, inputs, outputs):
         a, x = inputs
         sign = 1 if name == "igamma" else -1
-        return jnp.full_like(grad, jnp.nan), sign * _igamma_density(grad, a, x)
+        return missing, sign * _igamma_density(grad, a, x)
 
     return formula
 
@@ -261,7 +288,8 @@ def logit(input: Array, eps: float | None = None) -> Array:
     """
     refuse("logit_cpu", input, COMPLEX, FLOAT8)
     x = input if eps is None else jnp.where(input < eps, eps, jnp.where(input > 1 - eps, 1 - eps, input))
-    return jnp.log(x / (1 - x))
+    # In half precision PyTorch rounds after every step.
+    return jnp.log(as_given(x / as_given(1 - x)))
 
 
 @defvjp(logit)
@@ -296,3 +324,11 @@ def _(grad, inputs, outputs):
     input, other = inputs
     flat = (input == 0) & (other <= 0)
     return grad * jnp.where(flat, 0, jnp.log(jnp.where(flat, 1, other))), grad * input / other
+
+
+overloads(
+    xlogy,
+    "(Tensor input, Tensor other, *, Tensor out = None)",
+    "(Number self, Tensor other, *, Tensor out = None)",
+    "(Tensor input, Number other, *, Tensor out = None)",
+)

@@ -145,7 +145,8 @@ def _variance_arguments(
             name,
             (_TENSOR, *args),
             "(Tensor input, tuple of ints dim, bool unbiased = True, bool keepdim = False, *, Tensor out = None)",
-            "(Tensor input, tuple of ints dim = None, *, Number correction = None, bool keepdim = False, Tensor out = None)",
+            "(Tensor input, tuple of ints dim = None, *, Number correction = None, bool keepdim = False, "
+            "Tensor out = None)",
             "(Tensor input, bool unbiased = True)",
             "(Tensor input, tuple of names dim, bool unbiased = True, bool keepdim = False, *, Tensor out = None)",
             "(Tensor input, tuple of names dim, *, Number correction = None, bool keepdim = False, Tensor out = None)",
