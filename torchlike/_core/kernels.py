@@ -89,10 +89,29 @@ def run(kernel: Kernel, operands: Sequence[Any]) -> Any:
 class BackwardPlan:
     """Which operands and outputs a backward keeps, and the kernels made for the shapes of the others."""
 
-    __slots__ = ("absent", "epoch", "inputs", "kernel", "kernels", "kind", "loose", "loose_outputs", "mask", "n_out", "outputs", "seen", "single")
+    __slots__ = (
+        "absent",
+        "epoch",
+        "inputs",
+        "kernel",
+        "kernels",
+        "kind",
+        "loose",
+        "loose_outputs",
+        "mask",
+        "n_out",
+        "outputs",
+        "seen",
+        "single",
+    )
 
     def __init__(
-        self, kernel: Kernel, mask: tuple[int, ...], operands: Sequence[Any], outs: tuple[Any, ...], previous: BackwardPlan | None
+        self,
+        kernel: Kernel,
+        mask: tuple[int, ...],
+        operands: Sequence[Any],
+        outs: tuple[Any, ...],
+        previous: BackwardPlan | None,
     ) -> None:
         self.kernel = kernel
         self.mask = mask
@@ -210,7 +229,8 @@ def _vjp(
     leaves, tree = jax.tree_util.tree_flatten(pullback)
     named = {id(out): i for out, i in zip(outs, selected, strict=True)}
     leaves = [
-        results[named[id(leaf)]] if id(leaf) in named and results[named[id(leaf)]] is not None else leaf for leaf in leaves
+        results[named[id(leaf)]] if id(leaf) in named and results[named[id(leaf)]] is not None else leaf
+        for leaf in leaves
     ]
     pullback = jax.tree_util.tree_unflatten(tree, leaves)
     cotangents = []
@@ -237,6 +257,9 @@ def cast(x: Any, dtype: Any) -> Any:
         if dtype == jnp.bool_:
             return x != 0
         x = x.real
+    if x.dtype == jnp.bool_ and jnp.issubdtype(dtype, jnp.inexact):
+        # A bool converted at once makes XLA select where it should multiply: no -0.0, and no nan of 0 * inf.
+        x = lax.convert_element_type(x, jnp.int8)
     return lax.convert_element_type(x, dtype)
 
 
@@ -309,7 +332,9 @@ class _BodyCall:
             return finished[0]
         return type(outs)(*finished) if hasattr(outs, "_fields") else tuple(finished)
 
-    def gradients(self, mask: tuple[int, ...], operands: Sequence[Any], results: Sequence[Any], grads: Sequence[Any]) -> Any:
+    def gradients(
+        self, mask: tuple[int, ...], operands: Sequence[Any], results: Sequence[Any], grads: Sequence[Any]
+    ) -> Any:
         """The operator's own gradient formula, between the casts of its promotion."""
         operands = self._filled(operands)
 
@@ -332,13 +357,17 @@ class _BodyCall:
             for g, s in zip(grads, shapes, strict=True)
         ]
         assert self.op.formula is not None
-        given = self.op.formula(cotangents[0] if len(shapes) == 1 else tuple(cotangents), tuple(mids), tuple(outs), **self.statics)
+        given = self.op.formula(
+            cotangents[0] if len(shapes) == 1 else tuple(cotangents), tuple(mids), tuple(outs), **self.statics
+        )
         chosen = []
         for i, mid in zip(mask, selected, strict=True):
             gradient = given[i]
             if isinstance(gradient, NoDerivative):
                 raise gradient
-            chosen.append(jnp.zeros(mid.shape, mid.dtype) if gradient is None else cast(gradient, mid.dtype).reshape(mid.shape))
+            chosen.append(
+                jnp.zeros(mid.shape, mid.dtype) if gradient is None else cast(gradient, mid.dtype).reshape(mid.shape)
+            )
         return pullback(tuple(chosen))
 
     def _filled(self, operands: Sequence[Any]) -> Sequence[Any]:
