@@ -14,9 +14,9 @@ from jax import lax
 from torchlike._core import dispatch, layout
 from torchlike._core import dtype as dtypes
 from torchlike._core.arguments import as_ints, given_ints
-from torchlike._core.errors import check, not_implemented, wrap_dim
+from torchlike._core.errors import check, not_implemented, scalar_type, wrap_dim
 from torchlike._core.op import NO_OPMATH, Array, Arrays, VarInts, composite, defvjp, op, operands_given
-from torchlike._core.promote import compute_and_result
+from torchlike._core.promote import can_cast, compute_and_result
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops._fill import check_sizes
 from torchlike.ops._geometry import show
@@ -118,10 +118,18 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | No
     dim = _dim_or_axis(dim, axis)
     if isinstance(tensors, tuple | list) and not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    if out is not None:
+        _check_cat_out(tensors, out)
     result = _cat(tensors, dim, out=out)
     if out is None and len(dispatch.shape_of(result)) in (4, 5):
         _lay_channels_last(result, tensors)
     return result
+
+
+def _check_cat_out(tensors: Any, out: Tensor) -> None:
+    target = dispatch.geometry_of(out).dtype
+    if not all(can_cast(dispatch.geometry_of(t).dtype, target) for t in tensors):
+        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {scalar_type(target)}")
 
 
 def _lay_channels_last(result: Tensor, tensors: Any) -> None:
@@ -414,7 +422,6 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         grids.append(t.view(shape).expand(lengths))
     if swapped:
         grids[:2] = grids[1::-1]
-        grids = [g.transpose(0, 1) for g in grids]
     return tuple(grids)
 
 

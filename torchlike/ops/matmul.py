@@ -78,15 +78,23 @@ def _bmm(a: Array, b: Array) -> Array:
     return product(a, b, ((2,), (1,)), ((0,), (0,)))
 
 
-def _scaled(input: Array, beta: Array, product: Array, alpha: Array, size: tuple[int, ...]) -> Array:
-    """``beta * input + alpha * product``, rounded once; a beta of 0 hides what is not finite in ``input``."""
+def _scaled(
+    input: Array, beta: Array, product: Array, alpha: Array, size: tuple[int, ...], blas: bool = True
+) -> Array:
+    """``beta * input + alpha * product``, rounded once.
+
+    A beta of 0 hides what is not finite in ``input``; an alpha of 0 does so for the product where PyTorch calls BLAS.
+    """
     kind = product.dtype
     wide = jnp.float32 if kind in (jnp.float16, jnp.bfloat16) else kind
     alpha, beta = _number(alpha, wide), _number(beta, wide)
     size_of = expanded(of_shape(input), size).size
-    input = jnp.broadcast_to(input, size_of).astype(wide)
-    kept = jnp.where(beta == 0, jnp.zeros((), wide), beta * input)
-    return (kept + alpha * product.astype(wide)).astype(kind)
+    input = jnp.broadcast_to(input, size_of)
+    kept = jnp.where(beta == 0, jnp.zeros((), wide), beta * input.astype(wide))
+    added = alpha * product.astype(wide)
+    if blas and input.dtype.itemsize > 2:
+        added = jnp.where(alpha == 0, jnp.zeros((), wide), added)
+    return (kept + added).astype(kind)
 
 
 def _number(x: Array, dtype: Any) -> Array:
@@ -395,7 +403,7 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Scalar = 1, alpha: Sca
     if result == np.bool_:
         kept = jnp.where(jnp.asarray(beta) != 0, input, False)
         return kept | (vec1[:, None] & vec2 & (jnp.asarray(alpha) != 0))
-    return _scaled(input, beta, vec1[:, None] * vec2, alpha, size).astype(result)
+    return _scaled(input, beta, vec1[:, None] * vec2, alpha, size, blas=False).astype(result)
 
 
 @op(inplace=True)
@@ -449,7 +457,9 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Scalar = 1, alp
     )
     _check_scalar_type(batch1, batch2)
     refuse("baddbmm", batch1, BOOL, BARE)
-    return _scaled(input, beta, _wide(_bmm, batch1, batch2), alpha, size).astype(batch1.dtype)
+    # PyTorch leaves small products to a loop of its own.
+    blas = batch1.shape[2] * size[1] * size[2] >= 400
+    return _scaled(input, beta, _wide(_bmm, batch1, batch2), alpha, size, blas).astype(batch1.dtype)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

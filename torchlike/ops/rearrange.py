@@ -126,11 +126,11 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     ndim = len(dispatch.shape_of(input))
     check(len(plane) == 2, f"expected total rotation dims == 2, but got dims = {len(plane)}")
     check(ndim >= 2, f"expected total dims >= 2, but got total dims = {ndim}")
+    wrapped = tuple([wrap_dim(d, ndim) for d in plane])
     check(
-        plane[0] != plane[1] and abs(plane[0] - plane[1]) != ndim,
+        wrapped[0] != wrapped[1],
         f"expected rotation dims to be different, but got dim0 = {plane[0]} and dim1 = {plane[1]}",
     )
-    wrapped = tuple([wrap_dim(d, ndim) for d in plane])
     turned = _rot90(input, k, wrapped)
     # A quarter turn is a flip that is then transposed as a view, hence laid out across.
     return lay_like(turned, input.transpose(*wrapped) if k % 2 else input)
