@@ -23,34 +23,34 @@ from torchlike._core.views import Geometry, contiguous_strides, reinterpret
 # Other tensors on the same memory
 
 
-def alias(tensor: Any) -> Any:
-    """Return a tensor on the same memory, outside any graph; its versions are those of ``tensor``."""
-    other = dispatch.wrap(None)
-    other._storage = tensor._storage
-    other._geometry = tensor._geometry
-    other._value = tensor._value
-    other._value_version = tensor._value_version
-    return other
+alias = dispatch.alias
 
 
 def data_of(tensor: Any) -> Any:
-    """``tensor.data``: as `alias`."""
-    return alias(tensor)
+    """``tensor.data``: the same memory, but writes through it are not counted by autograd."""
+    other = dispatch.alias(tensor)
+    tape.separate(other, other._storage, 0)
+    return other
 
 
 def set_data(tensor: Any, value: Any) -> None:
-    """``tensor.data = value``: the tensor looks at the memory of ``value`` from now on."""
+    """``tensor.data = value``: the tensor looks at the memory of ``value`` from now on, and counts its versions on."""
     if not isinstance(value, TensorBase):
         raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
     source, target = dispatch.geometry_of(value).dtype, dispatch.geometry_of(tensor).dtype
     if tensor._grad_fn is not None and source is not target:
         raise RuntimeError(
-            f"Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type."
+            "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type."
         )
-    tensor._storage = value._storage
-    tensor._geometry = value._geometry
-    tensor._value = None
-    tensor._value_version = -1
+    _aim(tensor, value._storage, dispatch.geometry_of(value), tape.version_of(tensor))
+
+
+def _aim(tensor: Any, storage: Storage, geometry: Geometry, versions: int) -> None:
+    """Let a tensor look at other memory, its version counter going on from ``versions``."""
+    if storage is not tensor._storage:
+        tensor._storage = storage
+        tape.separate(tensor, storage, versions)
+    place(tensor, geometry)
 
 
 def warn_non_leaf_grad() -> None:
@@ -80,7 +80,8 @@ def check_grad(tensor: Any, value: Any) -> None:
     )
     here, there = dispatch.device_of(tensor), dispatch.device_of(value)
     errors.check(
-        here is there, f"attempting to assign a gradient with device type '{there.type}' to a tensor with device type '{here.type}'. Please ensure that the gradient and the tensor are on the same device"
+        here is there,
+        f"attempting to assign a gradient with device type '{there.type}' to a tensor with device type '{here.type}'. Please ensure that the gradient and the tensor are on the same device",
     )
     errors.check(
         mine.size == given.size,
@@ -157,20 +158,30 @@ def to_numpy(tensor: Any, force: bool) -> np.ndarray[Any, Any]:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         device = dispatch.device_of(tensor)
         if device.type == "meta":
-            raise TypeError("can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+            raise TypeError(
+                "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+            )
         if device.type != "cpu":
             raise TypeError(
                 f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
             )
         if tensor.is_conj():
-            raise RuntimeError("Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead.")
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead."
+            )
         if tensor.is_neg():
-            raise RuntimeError("Can't call numpy() on Tensor that has negative bit set. Use tensor.resolve_neg().numpy() instead.")
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that has negative bit set. Use tensor.resolve_neg().numpy() instead."
+            )
     geometry = dispatch.geometry_of(tensor)
     if geometry.dtype.name not in _NUMPY_NAMES:
         raise TypeError(f"Got unsupported ScalarType {errors.scalar_type(geometry.dtype)}")
     array = tensor._storage.array
-    if isinstance(array, jax.core.Tracer) or force and (geometry.conj or geometry.neg or dispatch.device_of(tensor).type != "cpu"):
+    if (
+        isinstance(array, jax.core.Tracer)
+        or force
+        and (geometry.conj or geometry.neg or dispatch.device_of(tensor).type != "cpu")
+    ):
         return np.asarray(dispatch.array_of(tensor))
     flat = tensor._storage.share_with_host().view(geometry.dtype.np)
     size = geometry.dtype.itemsize
@@ -215,8 +226,14 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
     if ndarray.flags.c_contiguous:
         return _on(host_storage(ndarray))
     if any(s % itemsize for s in ndarray.strides):
-        raise ValueError("given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory.")
-    span = 1 + sum((n - 1) * s // itemsize for n, s in zip(ndarray.shape, ndarray.strides, strict=True)) if ndarray.size else 0
+        raise ValueError(
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory."
+        )
+    span = (
+        1 + sum((n - 1) * s // itemsize for n, s in zip(ndarray.shape, ndarray.strides, strict=True))
+        if ndarray.size
+        else 0
+    )
     memory = np.lib.stride_tricks.as_strided(ndarray, (span,), (itemsize,))
     tensor = _on(host_storage(memory))
     strides = tuple(s // itemsize for s in ndarray.strides)
@@ -282,6 +299,7 @@ def resize_(tensor: Any, sizes: tuple[Any, ...], memory_format: Any) -> Any:
         return tensor
     grow(tensor._storage, geometry.offset + math.prod(shape), geometry.dtype)
     place(tensor, geometry._replace(size=shape, stride=stride))
+    dispatch.touch(tensor)
     return tensor
 
 
@@ -292,7 +310,11 @@ def grow(storage: Storage, count: int, dtype: dtypes.dtype) -> None:
         return
     array = storage.array
     own = dtypes.BY_NUMPY[array.dtype]
-    flat = array if storage.stride is None else jnp.transpose(array, np.argsort([-s for s in storage.stride], kind="stable"))
+    flat = (
+        array
+        if storage.stride is None
+        else jnp.transpose(array, np.argsort([-s for s in storage.stride], kind="stable"))
+    )
     total = -(-count * dtype.itemsize // own.itemsize)
     flat = jnp.concatenate([flat.reshape(-1), jnp.zeros(total - flat.size, array.dtype)])
     if not isinstance(array, jax.core.Tracer):
@@ -317,8 +339,7 @@ def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) 
         geometry = dispatch.geometry_of(source)
         if geometry.dtype is not dtype:
             raise RuntimeError(
-                "Could not set tensor of type "
-                f"{_type_word(geometry.dtype)} to a tensor of type {_type_word(dtype)}"
+                f"Could not set tensor of type {_type_word(geometry.dtype)} to a tensor of type {_type_word(dtype)}"
             )
         storage = source._storage
     else:
@@ -329,10 +350,14 @@ def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) 
         shape = tuple(size)
         strides = contiguous_strides(shape) if stride is None else tuple(stride)
         geometry = geometry._replace(size=shape, stride=strides, offset=storage_offset)
-        last = storage_offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + 1 if math.prod(shape) else 0
+        last = (
+            storage_offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + 1
+            if math.prod(shape)
+            else 0
+        )
         grow(storage, last, dtype)
-    tensor._storage = storage
-    place(tensor, geometry)
+    _aim(tensor, storage, geometry, tape.version_of(tensor))
+    dispatch.touch(tensor)
     return tensor
 
 

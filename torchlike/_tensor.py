@@ -10,8 +10,8 @@ import numpy as np
 from torchlike import _indexing, _instances, _printing, _sharing
 from torchlike._core import device as devices
 from torchlike._core import dispatch, errors, tape, tensor_state
-from torchlike._core import layout as layouts
 from torchlike._core import dtype as dtypes
+from torchlike._core import layout as layouts
 from torchlike._core.size import Size
 from torchlike._core.tensor_state import TensorBase, modes
 from torchlike.autograd._engine import backward as run_backward
@@ -232,7 +232,7 @@ class Tensor(_Base):
     def _version(self) -> int:
         if self.is_inference():
             raise RuntimeError("Inference tensors do not track version counter.")
-        return self._storage.version
+        return tape.version_of(self)
 
     def _is_view(self) -> bool:
         return self._base is not None
@@ -358,12 +358,8 @@ class Tensor(_Base):
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> tape.Handle:
         """Call ``hook(tensor)`` each time a gradient was added to this leaf's ``grad``."""
-        errors.check(
-            self.requires_grad, "cannot register a hook on a tensor that doesn't require gradient"
-        )
-        errors.check(
-            self.is_leaf, "post accumulate grad hooks cannot be registered on non-leaf tensors"
-        )
+        errors.check(self.requires_grad, "cannot register a hook on a tensor that doesn't require gradient")
+        errors.check(self.is_leaf, "post accumulate grad hooks cannot be registered on non-leaf tensors")
         extra = tape.extra_of(self)
         if extra.post_accumulate_hooks is None:
             extra.post_accumulate_hooks = {}
@@ -375,9 +371,7 @@ class Tensor(_Base):
         >>> torch.ones(2, requires_grad=True).mul(2).detach()
         tensor([2., 2.])
         """
-        result = _sharing.alias(self)
-        tape.extra_of(result).creation = "default"
-        return result
+        return _sharing.alias(self)
 
     def detach_(self) -> Tensor:
         """Cut this tensor off from the graph that made it; it becomes a leaf. Returns the tensor."""
@@ -440,7 +434,9 @@ class Tensor(_Base):
             array = array.astype("uint8")
         return _sharing.from_numpy(np.asarray(array))
 
-    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
         return _sharing.to_dlpack(self)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -587,4 +583,3 @@ class Tensor(_Base):
 
 
 tensor_state.announce(Tensor)
-

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import functools
 import heapq
+import itertools
 import operator
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from torchlike._core import dispatch, errors, layout, tape, views
+from torchlike._core import dispatch, errors, layout, saved, tape, views
+from torchlike._core.history import add, compute, zeros_like
+from torchlike._core.hooks import as_tensor, retain, run_post_hooks, run_pre_hooks, run_tensor_hooks
 from torchlike._core.kernels import Kernel, cast, run
-from torchlike._core.tape import AccumulateGrad, Edge, Node, OpNode
+from torchlike._core.tape import AccumulateGrad, Edge, Node, OpNode, watching
 from torchlike._core.tensor_state import TensorBase, modes
 
-_add = Kernel(lambda a, b: a + b, "add", "AddBackward0")
-
-
-def compute(kernel: Kernel, operands: Sequence[Any], create_graph: bool) -> Any:
-    """Run a kernel on gradients: arrays in and out, or tensors when a graph of the backward is wanted."""
-    return dispatch.apply(kernel, operands) if create_graph else run(kernel, operands)
+__all__ = ["as_tensor", "check_shape", "compute", "implicit_gradient", "retain", "run_backward", "zeros_like"]
 
 
 def apply_op(node: OpNode, grads: list[Any], create_graph: bool) -> Sequence[Any]:
     """Run the backward kernel of an operator's node."""
-    saved = node.check_saved()
+    kept = saved.arrays_of(node)
     plan = node.plan
     if plan.single:
         present: tuple[int, ...] = (0,)
@@ -40,12 +39,12 @@ def apply_op(node: OpNode, grads: list[Any], create_graph: bool) -> Sequence[Any
         given = [g for g in grads if g is not None]
     kernel = plan.backward(node.metas, present)
     if not create_graph:
-        outs: Sequence[Any] = run(kernel, [*saved, *given])
+        outs: Sequence[Any] = run(kernel, [*kept, *given])
         return outs
     edges = dict(zip(plan.mask, node.edges, strict=True))
-    operands: list[Any] = [_saved_tensor(x, edges.get(i)) for i, x in zip(plan.inputs, saved, strict=False)]
+    operands: list[Any] = [_saved_tensor(x, edges.get(i)) for i, x in zip(plan.inputs, kept, strict=False)]
     split = len(plan.inputs)
-    operands.extend(_saved_tensor(x, (node, i)) for i, x in zip(plan.outputs, saved[split:], strict=True))
+    operands.extend(_saved_tensor(x, (node, i)) for i, x in zip(plan.outputs, kept[split:], strict=True))
     return dispatch.apply(kernel, [*operands, *given])  # type: ignore[no-any-return]
 
 
@@ -66,20 +65,25 @@ OpNode.apply = apply_op  # type: ignore[assignment, method-assign]
 # ---------------------------------------------------------------------------------------------------------------------
 # Leaves
 
+_accumulating = threading.Lock()
+_copied = Kernel(lambda _, grad: grad, "copy", "CopyBackwards")
+_cloned = Kernel(lambda grad: grad, "clone", "CloneBackward0")
+
 
 def accumulate(node: AccumulateGrad, grads: list[Any], create_graph: bool) -> Sequence[Any]:
     """Add a gradient to a leaf's ``grad``: the first one becomes it, later ones are added in place."""
     (grad,) = grads
     leaf = node.variable
-    if grad is None:
+    if grad is None or not leaf._requires_grad:
         return ()
-    if leaf._grad is None:
-        leaf._grad = _as_grad(grad, leaf, create_graph)
-    elif create_graph:
-        leaf._grad = dispatch.apply(_add, [leaf._grad, grad])
-    else:
-        total = run(_add, [dispatch.array_of(leaf._grad), grad])
-        dispatch.write(leaf._grad, total)
+    with _accumulating:
+        before = leaf._grad
+        if before is None:
+            leaf._grad = _first_grad(grad, leaf, create_graph)
+        elif create_graph:
+            leaf._grad = dispatch.apply(add, [before, grad])
+        else:
+            dispatch.write(before, run(add, [dispatch.array_of(before), grad]))
     extra = leaf._extra
     if extra is not None and extra.post_accumulate_hooks:
         for hook in tuple(extra.post_accumulate_hooks.values()):
@@ -87,125 +91,26 @@ def accumulate(node: AccumulateGrad, grads: list[Any], create_graph: bool) -> Se
     return ()
 
 
-def _as_grad(grad: Any, leaf: TensorBase, create_graph: bool) -> TensorBase:
-    if create_graph:
-        return grad if isinstance(grad, TensorBase) else dispatch.wrap(grad)
-    storage = leaf._storage
-    # A gradient lies in memory as its leaf does.
-    stride = storage.stride if leaf._geometry is None else None
-    return dispatch.wrap(grad, stride)
+def _first_grad(grad: Any, leaf: TensorBase, create_graph: bool) -> TensorBase:
+    """The gradient as the ``grad`` of a leaf: it lies in memory as the leaf does, if that is dense."""
+    geometry = leaf._geometry
+    stride = leaf._storage.stride
+    if geometry is not None:
+        dense = views.dense_order(geometry.size, geometry.stride) is not None
+        stride = geometry.stride if dense and not geometry.is_contiguous else None
+    else:
+        dense = True
+    if not create_graph:
+        return dispatch.wrap(grad, stride)  # type: ignore[no-any-return]
+    result = dispatch.apply(_copied, [None, grad]) if dense else dispatch.apply(_cloned, [grad])
+    if dense and result._grad_fn is not None:
+        result._grad_fn.slots = (0, 1)
+    if stride is not None:
+        result._storage.replace(result._storage.array, stride)
+    return result  # type: ignore[no-any-return]
 
 
 AccumulateGrad.apply = accumulate  # type: ignore[assignment, method-assign]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# In-place writes through views
-
-
-_slice_kernels: dict[tuple[views.Path, str], Kernel] = {}
-
-
-def _slice_kernel(path: views.Path, what: str) -> Kernel:
-    found = _slice_kernels.get((path, what))
-    if found is None:
-        if what == "read":
-            found = Kernel(lambda a, *starts: views.read(path, a, *starts), "as_strided", "AsStridedBackward0")
-        elif what == "write":
-            found = Kernel(lambda a, v, *starts: views.write(path, a, v, *starts), "copy_slices", "CopySlicesBackward0")
-        else:  # the gradient of reading: the view's elements into zeros, added up where the view overlaps itself
-            found = Kernel(lambda g, *starts: _scatter(path, g, starts), "as_strided_backward", "AsStridedBackwardBackward0")
-        _slice_kernels[path, what] = found
-    return found
-
-
-def _scatter(path: views.Path, grad: jax.Array, starts: Sequence[Any]) -> jax.Array:
-    shape = jax.ShapeDtypeStruct(path.memory.shape, path.memory.dtype.np)
-    _, pullback = jax.vjp(lambda a: views.read(path, a, *starts), jnp.zeros(shape.shape, shape.dtype))
-    grad = grad.conj() if jnp.issubdtype(grad.dtype, jnp.complexfloating) else grad
-    (result,) = pullback(grad)
-    return result.conj() if jnp.issubdtype(result.dtype, jnp.complexfloating) else result
-
-
-class CopySlices(Node):
-    """The history of a base after an in-place write to one of its views.
-
-    The gradient of the base goes on to the base's earlier history, except where the view was written: there it goes
-    through the node of the operation that wrote.
-    """
-
-    __slots__ = ("inner", "own", "path", "starts")
-
-    def __init__(self, base_edge: Edge | None, inner: Node, own: bool, path: views.Path, starts: tuple[int, ...]) -> None:
-        self.inner = inner
-        self.own = own  # whether the inner node's first edge is the view's own old history, which base_edge stands for
-        self.path = path
-        self.starts = starts
-        super().__init__((base_edge, *inner.edges[own:]))
-
-    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
-        (grad,) = grads
-        piece = compute(_slice_kernel(self.path, "read"), [grad, *self.starts], create_graph)
-        inner = self.inner.apply([piece], create_graph)
-        base = None
-        if self.edges[0] is not None:
-            replaced = inner[0] if self.own else compute(zeros_like, [piece], create_graph)
-            base = compute(_slice_kernel(self.path, "write"), [grad, replaced, *self.starts], create_graph)
-        return [base, *inner[self.own :]]
-
-    def release(self) -> None:
-        self.inner.release()
-
-
-zeros_like = Kernel(lambda a: jnp.zeros_like(a), "zeros_like", "ZerosLikeBackward0")
-
-
-class AsStrided(Node):
-    """The history of a view whose base was overwritten: the base's history, read through the view's geometry."""
-
-    __slots__ = ("path", "starts")
-
-    def __init__(self, edge: Edge | None, path: views.Path, starts: tuple[int, ...]) -> None:
-        super().__init__((edge,))
-        self.path = path
-        self.starts = starts
-
-    def name(self) -> str:
-        return "AsStridedBackward0"
-
-    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
-        return [compute(_slice_kernel(self.path, "scatter"), [grads[0], *self.starts], create_graph)]
-
-
-def _regenerate(view: TensorBase) -> Node:
-    assert view._base is not None
-    reader, starts = dispatch.lowered(view)
-    return AsStrided(tape.gradient_edge(view._base), reader.path, starts)
-
-
-tape.regenerate = _regenerate
-
-
-def rebase(tensor: TensorBase, node: Node, output_nr: int = 0) -> None:
-    """Make ``node`` the history of a tensor that was just written in place, and of its base if it is a view."""
-    base = tensor._base
-    if base is None:
-        tensor._grad_fn = node
-        tensor._output_nr = output_nr
-        tensor._requires_grad = True
-        return
-    reader, starts = dispatch.lowered(tensor)
-    own = not isinstance(node, OpNode) or node.plan.mask[0] == 0
-    copied = CopySlices(tape.gradient_edge(base), node, own, reader.path, starts)
-    base._grad_fn = copied
-    base._output_nr = 0
-    base._requires_grad = True
-    tensor._view_version = -1  # the view's own history is regenerated from the base's when next asked for
-    tensor._grad_fn = None
-    tensor._requires_grad = False
-
-
-dispatch.rebase = rebase
 
 
 def to_device(node: tape.ToDevice, grads: list[Any], create_graph: bool) -> Sequence[Any]:
@@ -219,6 +124,33 @@ tape.ToDevice.apply = to_device  # type: ignore[assignment, method-assign]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The walk
+
+
+class Task:
+    """One backward in progress."""
+
+    _ids = itertools.count()
+
+    def __init__(self, retain_graph: bool, create_graph: bool) -> None:
+        self.id = next(Task._ids)
+        self.retain_graph = retain_graph
+        self.create_graph = create_graph
+        self.wanted: set[Node] | None = None  # None: every node
+        self.needed: set[Node] | None = None  # the wanted ones that are run, not only asked for their gradient
+        self.seen: dict[Node, int] = {}
+        self.callbacks: list[Callable[[], Any]] = []
+        self.node: Node | None = None
+
+
+class _Running(threading.local):
+    task: Task | None = None
+    depth = 0
+
+
+running = _Running()
+
+# A backward inside a backward goes on in a thread of its own when it is so deep, so that Python's stack suffices.
+_DEEP = 30
 
 
 def run_backward(
@@ -235,81 +167,150 @@ def run_backward(
     Without ``inputs`` every leaf accumulates. With them only what leads to them runs, and the gradient that reaches each is
     returned (None where none does); ``accumulate_inputs`` lets the leaves among them accumulate instead.
     """
+    task = Task(retain_graph, create_graph)
+    outer, previous = running.task, modes.grad
+    arguments = (task, roots, gradients, inputs, accumulate_inputs)
+    running.depth += 1
+    try:
+        if running.depth % _DEEP == 0:
+            return _in_thread(running.depth, arguments)
+        running.task = task
+        modes.grad = create_graph
+        return _walk(*arguments)
+    finally:
+        modes.grad = previous
+        running.task = outer
+        running.depth -= 1
+
+
+def _in_thread(depth: int, arguments: tuple[Any, ...]) -> list[Any]:
+    state = dict(vars(modes))
+    outcome: list[Any] = []
+
+    def work() -> None:
+        vars(modes).update(state)
+        running.depth = depth + 1
+        running.task = arguments[0]
+        modes.grad = arguments[0].create_graph
+        try:
+            outcome.append((_walk(*arguments), None))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    ((found, error),) = outcome
+    if error is not None:
+        raise error
+    return found  # type: ignore[no-any-return]
+
+
+def _walk(
+    task: Task, roots: Sequence[Edge], gradients: Sequence[Any], inputs: Sequence[Edge] | None, accumulate_inputs: bool
+) -> list[Any]:
+    create_graph, retain_graph = task.create_graph, task.retain_graph
     pending: dict[Node, list[Any]] = {}
     for (node, number), grad in zip(roots, gradients, strict=True):
         _deliver(pending, node, number, grad, create_graph)
-    dependencies, wanted = _plan_walk([node for node, _ in roots], None if inputs is None else [n for n, _ in inputs])
-    captured: dict[Edge, Any] = {}
+    task.seen = dependencies = _count_edges(pending)
     captures: dict[Node, list[int]] = {}
-    for node, number in inputs or ():
-        captures.setdefault(node, []).append(number)
-
-    previous = modes.grad
-    modes.grad = create_graph
-    try:
-        ready = [(-node.sequence, id(node), node) for node in pending if not dependencies.get(node)]
-        heapq.heapify(ready)
-        while ready:
-            node = heapq.heappop(ready)[2]
-            grads = pending.pop(node, None)
-            if wanted is not None and node not in wanted:
+    captured: dict[Edge, Any] = {}
+    wanted = needed = None
+    if inputs is not None:
+        wanted, needed = _leading_to([node for node, _ in inputs], dependencies, accumulate_inputs)
+        task.wanted, task.needed = wanted, needed
+        if not accumulate_inputs:
+            for node, number in inputs:
+                captures.setdefault(node, []).append(number)
+    # The counter keeps the order of arrival among nodes of one sequence number, the leaves above all.
+    arrival = itertools.count()
+    ready = [(-node.sequence, next(arrival), node) for node in pending if not dependencies[node]]
+    heapq.heapify(ready)
+    while ready:
+        node = heapq.heappop(ready)[2]
+        grads = pending.pop(node, None)
+        if wanted is not None and node not in wanted:
+            continue
+        if grads is None:
+            grads = [None] * node.outputs
+        else:
+            for number, grad in enumerate(grads):
+                if type(grad) is _Parts:
+                    grads[number] = _sum(grad)
+        if needed is not None:
+            runs = node in needed
+            if node in captures:
+                if not runs:
+                    grads = run_tensor_hooks(node, grads, create_graph)
+                for number in captures[node]:
+                    captured[node, number] = grads[number]
+            if not runs:
                 continue
-            if grads is not None:
-                for number, grad in enumerate(grads):
-                    if type(grad) is _Parts:
-                        grads[number] = _sum(grad)
-                if node.tensor_hooks or node.retained or node.pre_hooks or isinstance(node, AccumulateGrad):
-                    grads = _run_pre_hooks(node, grads, create_graph)
-                if node in captures:
-                    for number in captures[node]:
-                        captured[node, number] = grads[number]
-                    if isinstance(node, AccumulateGrad) and not accumulate_inputs:
-                        continue
-                outs = _run_node(node, grads, create_graph) if _needed(node, wanted, captures, accumulate_inputs) else None
-            else:
-                outs = None
-            if not retain_graph:
-                node.release()
-            for index, edge in enumerate(node.edges):
-                if edge is None:
-                    continue
-                target, number = edge
-                if outs is not None:
-                    grad = outs[index]
-                    if grad is not None:
-                        _deliver(pending, target, number, grad, create_graph)
-                left = dependencies[target] - 1
-                dependencies[target] = left
-                if not left:
-                    heapq.heappush(ready, (-target.sequence, id(target), target))
-    finally:
-        modes.grad = previous
+        outs = _run_watched(task, node, grads) if watching.anomaly else _run_node(task, node, grads)
+        grads = None
+        if not retain_graph:
+            node.release()
+        for index, edge in enumerate(node.edges):
+            if edge is None:
+                continue
+            target, number = edge
+            if outs is not None:
+                grad = outs[index]
+                if grad is not None:
+                    _deliver(pending, target, number, grad, create_graph)
+            left = dependencies[target] - 1
+            dependencies[target] = left
+            if not left:
+                heapq.heappush(ready, (-target.sequence, next(arrival), target))
+    for callback in task.callbacks:
+        callback()
     return [captured.get(edge) for edge in inputs or ()]
 
 
-def _needed(node: Node, wanted: set[Node] | None, captures: dict[Node, list[int]], accumulate_inputs: bool) -> bool:
-    """Whether a node must run: one that only captures has nothing behind it that is asked for."""
-    if wanted is None:
-        return True
-    if isinstance(node, AccumulateGrad):
-        return accumulate_inputs
-    return any(edge is not None and edge[0] in wanted for edge in node.edges)
-
-
-def _run_node(node: Node, grads: list[Any], create_graph: bool) -> Sequence[Any]:
-    if type(node) is OpNode:
-        outs = apply_op(node, grads, create_graph)
+def _run_node(task: Task, node: Node, grads: list[Any]) -> Sequence[Any] | None:
+    """Run a node with its hooks; None stands for no gradient at all."""
+    extras = node.extras
+    create_graph = task.create_graph
+    if extras is not None or type(node) is AccumulateGrad:
+        grads = run_pre_hooks(node, run_tensor_hooks(node, grads, create_graph), create_graph)
+    if node.always or any(g is not None for g in grads):
+        outs: Sequence[Any] | None = node.apply(grads, create_graph)
+    elif extras is None:
+        return None
     else:
-        outs = node.apply(grads, create_graph)
-    if node.hooks:
-        outs = _run_post_hooks(node, outs, grads)
+        outs = [None] * len(node.edges)
+    if extras is not None and extras.hooks:
+        outs = run_post_hooks(node, outs, grads, create_graph)
+    return outs
+
+
+def _run_watched(task: Task, node: Node, grads: list[Any]) -> Sequence[Any] | None:
+    """Run a node in anomaly mode: an error, or a NaN, is traced back to the forward."""
+    outer = task.node
+    task.node = node
+    try:
+        outs = _run_node(task, node, grads)
+        if watching.check_nan and outs is not None:
+            for index, out in enumerate(outs):
+                array = dispatch.array_of(out) if isinstance(out, TensorBase) else out
+                if array is not None and jnp.issubdtype(array.dtype, jnp.inexact) and bool(jnp.isnan(array).any()):
+                    raise RuntimeError(f"Function '{node.name()}' returned nan values in its {index}th output.")
+    except Exception:
+        watching.explain(node)
+        raise
+    finally:
+        task.node = outer
     return outs
 
 
 # Small gradients that meet at one place are added up by one kernel, in the order in which they came.
 _GATHER = 8
 _GATHER_BELOW = 1 << 16
-_sums = {n: Kernel(lambda *parts: functools.reduce(operator.add, parts), "add", "AddBackward0") for n in range(2, _GATHER + 1)}
+_sums = {
+    n: Kernel(lambda *parts: functools.reduce(operator.add, parts), "add", "AddBackward0")
+    for n in range(2, _GATHER + 1)
+}
 
 
 class _Parts(list[Any]):
@@ -326,7 +327,7 @@ def _deliver(pending: dict[Node, list[Any]], node: Node, number: int, grad: Any,
     if there is None:
         slots[number] = grad
     elif create_graph:
-        slots[number] = dispatch.apply(_add, [there, grad])
+        slots[number] = dispatch.apply(add, [there, grad])
     elif type(there) is _Parts:
         there.append(grad)
         if len(there) == _GATHER:
@@ -334,109 +335,51 @@ def _deliver(pending: dict[Node, list[Any]], node: Node, number: int, grad: Any,
     elif grad.size < _GATHER_BELOW:
         slots[number] = _Parts((there, grad))
     else:
-        slots[number] = run(_add, [there, grad])
+        slots[number] = run(add, [there, grad])
 
 
 def _sum(parts: _Parts) -> Any:
     return run(_sums[len(parts)], parts) if len(parts) > 1 else parts[0]
 
 
-def _plan_walk(roots: Sequence[Node], targets: Sequence[Node] | None) -> tuple[dict[Node, int], set[Node] | None]:
-    """Count how many edges lead to each node, and find the nodes from which a target can be reached."""
-    dependencies: dict[Node, int] = {}
-    seen = set(roots)
-    stack = list(seen)
-    order: list[Node] = []
+def _count_edges(roots: Any) -> dict[Node, int]:
+    """Return for every node of the graph how many edges lead to it."""
+    found: dict[Node, int] = dict.fromkeys(roots, 0)
+    stack = list(found)
     while stack:
-        node = stack.pop()
-        order.append(node)
-        for edge in node.edges:
-            if edge is None:
-                continue
-            target = edge[0]
-            dependencies[target] = dependencies.get(target, 0) + 1
-            if target not in seen:
-                seen.add(target)
-                stack.append(target)
-    if targets is None:
-        return dependencies, None
-    wanted = set(targets) & seen
+        for edge in stack.pop().edges:
+            if edge is not None:
+                target = edge[0]
+                if target in found:
+                    found[target] += 1
+                else:
+                    found[target] = 1
+                    stack.append(target)
+    return found
+
+
+def _leading_to(targets: Sequence[Node], graph: dict[Node, int], run_targets: bool) -> tuple[set[Node], set[Node]]:
+    """Return the targets with all nodes from which one can be reached, and those among them that are to be run."""
     parents: dict[Node, list[Node]] = {}
-    for node in order:
+    for node in graph:
         for edge in node.edges:
             if edge is not None:
                 parents.setdefault(edge[0], []).append(node)
+    wanted = {node for node in targets if node in graph}
+    needed = set(wanted) if run_targets else set()
     stack = list(wanted)
     while stack:
         for parent in parents.get(stack.pop(), ()):
-            if parent not in wanted:
-                wanted.add(parent)
-                stack.append(parent)
-    return dependencies, wanted
+            if parent not in needed:
+                needed.add(parent)
+                if parent not in wanted:
+                    wanted.add(parent)
+                    stack.append(parent)
+    return wanted, needed
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Hooks see tensors
-
-
-def as_tensor(grad: Any) -> Any:
-    """A gradient as users see it."""
-    return grad if grad is None or isinstance(grad, TensorBase) else dispatch.wrap(grad)
-
-
-def as_gradient(value: Any, like: Any, create_graph: bool) -> Any:
-    """What a hook returned, in the form in which gradients travel; checked as PyTorch checks it."""
-    if not isinstance(value, TensorBase):
-        raise TypeError(f"expected Tensor, but hook returned '{type(value).__name__}'")
-    return value if create_graph else dispatch.array_of(value)
-
-
-def _run_pre_hooks(node: Node, grads: list[Any], create_graph: bool) -> list[Any]:
-    if isinstance(node, AccumulateGrad):
-        extra = node.variable._extra
-        if extra is not None and extra.hooks and grads[0] is not None:
-            for hook in tuple(extra.hooks.values()):
-                result = hook(as_tensor(grads[0]))
-                if result is not None:
-                    grads[0] = as_gradient(result, grads[0], create_graph)
-    if node.tensor_hooks:
-        for number, hooks in node.tensor_hooks.items():
-            for hook in tuple(hooks.values()):
-                if grads[number] is None:
-                    continue
-                result = hook(as_tensor(grads[number]))
-                if result is not None:
-                    grads[number] = as_gradient(result, grads[number], create_graph)
-    if node.pre_hooks:
-        for hook in tuple(node.pre_hooks.values()):
-            replaced = hook(tuple(as_tensor(g) for g in grads))
-            if replaced is not None:
-                given = replaced if isinstance(replaced, tuple) else (replaced,)
-                grads = [None if g is None else as_gradient(g, None, create_graph) for g in given]
-    if node.retained:
-        for number, reference in node.retained.items():
-            tensor = reference()
-            if tensor is not None and grads[number] is not None:
-                retain(tensor, grads[number], create_graph)
-    return grads
-
-
-def retain(tensor: TensorBase, grad: Any, create_graph: bool) -> None:
-    """Add a gradient to the ``grad`` of a tensor that is not a leaf (``retain_grad``)."""
-    if tensor._grad is None:
-        tensor._grad = as_tensor(grad)
-    else:
-        tensor._grad = as_tensor(compute(_add, [tensor._grad if create_graph else dispatch.array_of(tensor._grad), grad], create_graph))
-
-
-def _run_post_hooks(node: Node, outs: Sequence[Any], grads: list[Any]) -> Sequence[Any]:
-    assert node.hooks is not None
-    for hook in tuple(node.hooks.values()):
-        result = hook(tuple(as_tensor(o) for o in outs), tuple(as_tensor(g) for g in grads))
-        if result is not None:
-            given = result if isinstance(result, tuple) else (result,)
-            outs = [None if g is None else as_gradient(g, None, modes.grad) for g in given]
-    return outs
+# The gradients a walk starts with
 
 
 def implicit_gradient(root: TensorBase) -> Any:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from torchlike._core import arguments, errors, layout, tape, views
 from torchlike._core import dtype as dtypes
-from torchlike._core import errors, layout, tape, views
 from torchlike._core.dtype import BY_NAME
 from torchlike._core.kernels import TENSOR, Kernel, run
 from torchlike._core.storage import Storage
@@ -37,6 +37,7 @@ def _forget_kernels() -> None:
 
 _NUMBERS = (bool, int, float, complex)
 _new = object.__new__
+_watching = tape.watching
 
 
 class Plan:
@@ -81,7 +82,9 @@ def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any =
         outs = run(plan.kernel, values)
     except Exception as error:
         outs = _recover(error, plan.kernel, values)
-    stride = layout.elementwise_strides(outs, [operands[i] for i in plan.tensors]) if strided and plan.elementwise else None
+    stride = (
+        layout.elementwise_strides(outs, [operands[i] for i in plan.tensors]) if strided and plan.elementwise else None
+    )
     if out is not None:
         return _write_out(op, out, outs, stride, operands)
     if not isinstance(outs, tuple):
@@ -102,13 +105,15 @@ def wrap(array: Any, stride: tuple[int, ...] | None = None) -> Any:
     storage.array = array
     storage.stride = stride
     storage.version = 0
-    storage.host = storage._geometry = None
+    storage.host = storage._geometry = storage.counter = None
     tensor = _new(classes.tensor)
     tensor._storage = storage
     tensor._geometry = tensor._value = tensor._grad_fn = tensor._grad = tensor._base = tensor._extra = None
     tensor._value_version = tensor._view_version = -1
     tensor._output_nr = 0
     tensor._requires_grad = False
+    if _watching.inference and modes.inference:
+        tape.extra_of(tensor).inference = True
     return tensor
 
 
@@ -159,7 +164,7 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) ->
     if plan is None or modes.function_modes:
         return _call_slowly(op, operands, statics, None, call_inplace, op.inplace_plans, inplace=True)
     target = operands[0]
-    check_inplace(target)
+    check_inplace(target, operands)
     values = list(operands)
     graph = False
     for i in plan.tensors:
@@ -194,13 +199,14 @@ def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> An
     except TypeError:
         return call_view(op, operands, hashable(statics))
     if found is None:
-        statics = plain_statics(op, statics)
+        # The plan is kept under the plain values: a tensor among the statics stands for the number that it holds now.
+        statics = plain_statics(op, hashable(statics))
         found = op.view(geometry, *statics)  # type: ignore[misc]
         if found is None:
             return _call_as_copy(op, operands, statics)
         if len(op.plans) > 50_000:
             op.plans.clear()
-        op.plans[key] = found
+        op.plans[geometry, statics] = found
     if isinstance(found, Geometry):
         result = as_view(tensor, found)
         if modes.grad and (tensor._requires_grad or tensor._base is not None):
@@ -208,7 +214,7 @@ def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> An
         return result
     results = [as_view(tensor, g) for g in found]
     for result in results:
-        tape.extra_of(result).creation = "multi_output" if modes.grad else "no_grad"
+        tape.note_view(result, tensor, "multi_output")
     if modes.grad and (tensor._requires_grad or tensor._base is not None):
         _record_view(op, statics, tensor, results)
     return tuple(results)
@@ -224,10 +230,33 @@ def as_view(tensor: Any, geometry: Geometry) -> Any:
     view._output_nr = 0
     view._requires_grad = False
     view._base = tensor if tensor._base is None else tensor._base
-    view._view_version = storage.version
-    if not modes.grad:
-        tape.extra_of(view).creation = "no_grad"
+    view._view_version = storage.version if storage.counter is None else tape.version_of(tensor)
+    if tensor._extra is not None or not modes.grad:
+        tape.note_view(view, tensor)
     return view
+
+
+def alias(tensor: Any, geometry: Geometry | None = None) -> Any:
+    """Return another tensor on the same memory, outside any graph and not a view; writes to either count for both."""
+    other = wrap(None)
+    other._storage = storage = tensor._storage
+    other._geometry = tensor._geometry if geometry is None else None if geometry == storage.geometry else geometry
+    if geometry is None:
+        other._value = tensor._value
+        other._value_version = tensor._value_version
+    if storage.counter is not None:
+        tape.share_versions(other, tensor)
+    if tensor._extra is not None and tensor._extra.inference:
+        tape.extra_of(other).inference = True
+    return other
+
+
+def touch(tensor: Any) -> None:
+    """Count a write to a tensor that was made otherwise than by `write`."""
+    storage = tensor._storage
+    storage.version += 1
+    if storage.counter is not None:
+        tape.count(tensor)
 
 
 def _record_view(op: Op, statics: tuple[Any, ...], tensor: Any, results: list[Any]) -> None:
@@ -333,11 +362,15 @@ def write(tensor: Any, array: Any) -> None:
         else:
             storage.array = reader.write(current, array, *starts)
     storage.version += 1
+    if storage.counter is not None:
+        tape.count(tensor)
 
 
 def _owned(storage: Storage) -> bool:
     """Whether nothing but the storage holds its array, so that it may be overwritten where it lies."""
-    return type(storage) is Storage and layout.references(storage.array) and not isinstance(storage.array, jax.core.Tracer)
+    return (
+        type(storage) is Storage and layout.references(storage.array) and not isinstance(storage.array, jax.core.Tracer)
+    )
 
 
 def geometry_of(tensor: Any) -> Geometry:
@@ -386,8 +419,8 @@ def device_of(tensor: Any) -> Any:
     return layout.of_array(tensor._storage.array)
 
 
-def check_inplace(tensor: Any) -> None:
-    """Refuse an in-place write that PyTorch refuses."""
+def check_inplace(tensor: Any, sources: Sequence[Any] = ()) -> None:
+    """Refuse an in-place write that PyTorch refuses; ``sources`` are the operands of what is written."""
     geometry = tensor._geometry
     if geometry is not None and geometry.overlaps:
         raise RuntimeError(
@@ -395,7 +428,11 @@ def check_inplace(tensor: Any) -> None:
             " Please clone() the tensor before performing the operation."
         )
     if tensor._requires_grad or tensor._base is not None:
-        tape.check_inplace(tensor)
+        check_history(tensor, sources)
+
+
+# Set by history.py: whether autograd can follow a write.
+check_history: Callable[[Any, Sequence[Any]], None]
 
 
 def _rebase(tensor: Any, node: tape.Node) -> None:
@@ -481,6 +518,8 @@ def _clean_operand(op: Op, x: Any) -> Any:
 def _pattern(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> tuple[Any, ...]:
     """Check the operands against the declaration and describe each: tensor, type of number, absent."""
     if not any(p.kind == "arrays" for p in op.operand_params):
+        if op.overloads:
+            return tuple(_entry_of_many(op, p, x, operands) for p, x in zip(op.operand_params, operands, strict=True))
         return tuple(_entry(op, p, x) for p, x in zip(op.operand_params, operands, strict=True))
     entries: list[Any] = []
     position = 0
@@ -492,10 +531,23 @@ def _pattern(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> tup
             part = operands[position : position + length]
             for number, x in enumerate(part):
                 if x is not None and not isinstance(x, TensorBase):
-                    raise TypeError(f"expected Tensor as element {number} in argument {p.position}, but got {type(x).__name__}")
+                    raise TypeError(
+                        f"expected Tensor as element {number} in argument {p.position}, but got {type(x).__name__}"
+                    )
             entries.append(tuple(type(None) if x is None else TENSOR for x in part))
             position += length
     return tuple(entries)
+
+
+def _entry_of_many(op: Op, p: Any, x: Any, operands: tuple[Any, ...]) -> Any:
+    """Of an operator with several signatures: what fits none of them is told by all of them."""
+    try:
+        return _entry(op, p, x)
+    except TypeError:
+        given = [x for p, x in zip(op.operand_params, operands, strict=True) if not p.keyword_only]
+        while given and given[-1] is None and op.operand_params[len(given) - 1].optional:
+            given.pop()
+        errors.invalid_combination(op.qualified_name.lstrip("_"), given, *op.overloads)
 
 
 def _entry(op: Op, p: Any, x: Any) -> Any:
@@ -512,7 +564,7 @@ def _entry(op: Op, p: Any, x: Any) -> Any:
     wanted = "Number" if p.kind == "scalar" else "Tensor"
     given = "str" if isinstance(x, str) else type(x).__name__
     where = f"'{p.name}'" if p.keyword_only else f"'{p.name}' (position {p.position + 1})"
-    raise TypeError(f"{op.qualified_name}(): argument {where} must be {wanted}, not {given}")
+    raise TypeError(f"{op.qualified_name.lstrip('_')}(): argument {where} must be {wanted}, not {given}")
 
 
 def hashable(statics: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -539,13 +591,17 @@ _DTYPES = {float: "float64", int: "int64", bool: "bool", complex: "complex128"}
 
 
 def plain_statics(op: Op, statics: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Static values as bodies expect them: a Python type given for a dtype becomes the dtype."""
-    from_type = [i for i, s in enumerate(statics) if isinstance(s, type) and s in _DTYPES]
-    if not from_type:
-        return statics
-    fixed = list(statics)
-    for i in from_type:
-        fixed[i] = BY_NAME[_DTYPES[fixed[i]]]
+    """Static values as bodies expect them: ints where ints are declared, a dtype for a Python type given as one."""
+    fixed = []
+    for p, value in zip(op.static_params, statics, strict=True):
+        if p.kind == "varints":
+            if type(value) is not tuple or any([type(x) is not int for x in value]):
+                value = arguments.as_ints(op.name.strip("_"), p.name, p.position, value)
+        elif p.annotation == "int" and type(value) is not int:
+            value = arguments.as_int(op.name.strip("_"), p.name, p.position + 1, value)
+        elif isinstance(value, type) and value in _DTYPES:
+            value = BY_NAME[_DTYPES[value]]
+        fixed.append(value)
     return tuple(fixed)
 
 
@@ -640,7 +696,9 @@ def override(function: Any, foreign: Sequence[Any], args: tuple[Any, ...], kwarg
         if result is not NotImplemented:
             return result
     names = ", ".join(str(t) for t in types)
-    raise TypeError(f"Multiple dispatch failed for 'torch.{function.__name__}'; all __torch_function__ handlers returned NotImplemented: {names}")
+    raise TypeError(
+        f"Multiple dispatch failed for 'torch.{function.__name__}'; all __torch_function__ handlers returned NotImplemented: {names}"
+    )
 
 
 def _as_called(

@@ -48,7 +48,10 @@ def elementwise_strides(out: Any, operands: Sequence[TensorBase]) -> tuple[int, 
 
 
 def _dense_in_order(shape: tuple[int, ...], order: Callable[[int, int], int]) -> tuple[int, ...] | None:
-    """Sort the dimensions by a partial order (ties stay as they are, row-major) and return dense strides; None: row-major."""
+    """Sort the dimensions by a partial order (ties stay as they are, row-major) and return dense strides.
+
+    None: row-major.
+    """
     ndim = len(shape)
     dims = list(range(ndim - 1, -1, -1))  # fastest first
     for i in range(1, ndim):
@@ -137,21 +140,31 @@ def write_out(target: TensorBase, array: Any, write: Any) -> None:
     geometry = target._geometry or target._storage.geometry
     check_castable(array.dtype, geometry.dtype.np)
     if target._requires_grad:
-        raise RuntimeError("functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
+        raise RuntimeError(
+            "functions with out=... arguments don't support automatic differentiation, but one of the arguments"
+            " requires grad."
+        )
     value = array if array.dtype == geometry.dtype.np else _convert(array, geometry.dtype.np)
     if geometry.size != tuple(array.shape):
         if geometry.numel:
             warnings.warn(
                 "An output with one or more elements was resized since it had shape "
-                f"{list(geometry.size)}, which does not match the required output shape {list(array.shape)}. This behavior is"
-                " deprecated, and in a future PyTorch release outputs will not be resized unless they have zero elements."
-                " You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                f"{list(geometry.size)}, which does not match the required output shape {list(array.shape)}. This"
+                " behavior is"
+                " deprecated, and in a future PyTorch release outputs will not be resized unless they have zero"
+                " elements."
+                " You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with"
+                " t.resize_(0).",
                 UserWarning,
                 stacklevel=5,
             )
         resize(target, value)
         return
-    errors.check(not geometry.overlaps, "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.")
+    errors.check(
+        not geometry.overlaps,
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location."
+        " Please clone() the tensor before performing the operation.",
+    )
     write(target, value)
 
 

@@ -1,8 +1,8 @@
 """The declaration of operators: a decorated pure jax function is the only place where an operator is described.
 
 ``@op`` reads the signature of the body, generates the public function, the method and the in-place method (source text
-compiled once at import, so that a call binds its arguments at C speed), and registers them. ``docs/design.md`` holds the
-table of annotations and flags.
+compiled once at import, so that a call binds its arguments at C speed), and registers them. ``docs/design.md`` holds
+the table of annotations and flags.
 """
 
 from __future__ import annotations
@@ -240,7 +240,17 @@ def op(
         namespace = _namespace(body.__module__)
         has_out = (view is None and not random) if out is None else out
         has_method = (namespace == "") if method is None else bool(method)
-        record = Op(body, namespace, promote=promote, view=view, random=random, residuals=residuals, out=has_out, node=node, check=check)
+        record = Op(
+            body,
+            namespace,
+            promote=promote,
+            view=view,
+            random=random,
+            residuals=residuals,
+            out=has_out,
+            node=node,
+            check=check,
+        )
         function = _generate(record, "function")
         function.op = record  # type: ignore[attr-defined]
         record.function = function
@@ -296,7 +306,10 @@ def overloads(function: Callable[..., Any], *signatures: str) -> None:
 def composite(
     function: Callable[..., Any] | None = None, *, method: bool | str | None = None, name: str | None = None
 ) -> Any:
-    """Register a function written in terms of other torch functions; ``method="only"`` keeps it out of the namespace."""
+    """Register a function written in terms of other torch functions.
+
+    ``method="only"`` keeps it out of the namespace.
+    """
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         namespace = _namespace(function.__module__)
@@ -333,7 +346,9 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
             star = True
             scope["_given"] = given_ints
             named = f'_given("{public}", "{name}", {name}, named)'
-            prologue.append(f"if named or len({name}) < 2 and not ({name} and type({name}[0]) is int): {name} = {named}")
+            prologue.append(
+                f"if named or len({name}) < 2 and not ({name} and type({name}[0]) is int): {name} = {named}"
+            )
         elif p.default is inspect.Parameter.empty:
             heads.append(name)
         else:
@@ -349,7 +364,8 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
         for p in params:
             name = "self" if method and p.name == first == "input" else p.name
             if p.kind == "scalar" and has_value(p):
-                # A Scalar left at its default is built into the kernel: handing a number to jit costs 2 us of a call's 8.
+                # A Scalar left at its default is built into the kernel: handing a number to jit costs 2 us of a call's
+                # 8.
                 name = f"None if {name} is _default_{p.name} else {name}"
             parts.append(name)
         return "(" + ", ".join(parts) + ("," if parts else "") + ")"
@@ -371,7 +387,7 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
     if "_given" in scope:
         heads.append("**named")
     lines = [f"def {name}({', '.join(heads)}):", *prologue, f"return _call(_op, {operands}, {statics}{tail})"]
-    exec(compile("\n    ".join(lines), f"<torchlike operator {name}>", "exec"), scope)
+    exec(compile("\n    ".join(lines), f"<torchlike operator {name}>", "exec"), scope)  # noqa: S102 - as dataclasses do
     function: Callable[..., Any] = scope[name]
     function.__doc__ = record.body.__doc__
     function.__module__ = "torchlike" + ("." + record.namespace if record.namespace else "")

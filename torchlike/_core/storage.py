@@ -16,20 +16,33 @@ from torchlike._core.views import Geometry, contiguous_strides
 ALIGNMENT = 64
 
 
+class Counter:
+    """A version counter of its own: that of tensors whose writes others on the same memory do not count, or the other way round."""
+
+    __slots__ = ("n",)
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+
 class Storage:
     """Memory that several tensors may share.
 
     ``array`` has the logical shape it was made with; ``stride`` says how its elements lie in (PyTorch's) memory: None is
     row-major, else the strides of a dense permutation, so that a result laid out like a transposed or channels-last
     input needs no transposition.
+
+    ``version`` counts all writes. It is what the tensors on the storage report as theirs as long as ``counter`` is None;
+    after ``.data`` or ``set_`` some writes are not everybody's, and ``counter`` counts those that autograd sees.
     """
 
-    __slots__ = ("__weakref__", "_geometry", "array", "host", "stride", "version")
+    __slots__ = ("__weakref__", "_geometry", "array", "counter", "host", "stride", "version")
 
     def __init__(self, array: Any, stride: tuple[int, ...] | None = None) -> None:
         self.array = array
         self.stride = stride
         self.version = 0
+        self.counter: Counter | None = None
         self.host: np.ndarray[Any, Any] | None = None
         self._geometry: Geometry | None = None
 

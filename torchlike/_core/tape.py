@@ -1,7 +1,8 @@
 """The tape: graph nodes that operators leave behind, and the edges between them.
 
 A node keeps references to the arrays its backward kernel reads (found in `kernels.BackwardPlan`), the version each had,
-and the edges to the nodes of its inputs. Nothing here computes; `backward.py` walks what this file records.
+and the edges to the nodes of its inputs. Nothing here computes; `backward.py` walks what this file records, and
+`history.py` knows what views and in-place writes do to it.
 """
 
 from __future__ import annotations
@@ -11,34 +12,47 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torchlike._core import errors
 from torchlike._core.kernels import BackwardPlan, Kernel, differentiable
+from torchlike._core.storage import Counter
 from torchlike._core.tensor_state import Extra, TensorBase, modes
 
 Edge = tuple["Node", int]
 
 _sequence = itertools.count()
 # Leaves accumulate as soon as their gradient is complete, before any other node that is ready.
-_leaf_sequence = itertools.count(2**62)
+_LEAF_SEQUENCE = 2**64 - 1
+
+
+class Extras:
+    """What few nodes have: hooks on the node, on the gradients of its outputs, tensors that retain theirs, notes."""
+
+    __slots__ = ("hooks", "metadata", "pre_hooks", "retained", "tensor_hooks")
+
+    def __init__(self) -> None:
+        self.hooks: dict[int, Callable[..., Any]] = {}
+        self.pre_hooks: dict[int, Callable[..., Any]] = {}
+        self.tensor_hooks: dict[int, dict[int, Callable[..., Any]]] = {}  # by the number of the output
+        self.retained: dict[int, weakref.ref[TensorBase]] = {}
+        self.metadata: dict[Any, Any] = {}
 
 
 class Node:
     """One recorded operation. ``edges`` leads to the nodes of its differentiated inputs (None: not differentiated)."""
 
-    __slots__ = ("__weakref__", "_metadata", "edges", "hooks", "pre_hooks", "retained", "sequence", "tensor_hooks")
+    __slots__ = ("__weakref__", "edges", "extras", "sequence")
 
     edges: tuple[Edge | None, ...]
     outputs = 1
+    requires_grad = True
+    # Whether ``apply`` is called even when no gradient reached the node (custom functions are given zeros then).
+    always = False
 
     def __init__(self, edges: tuple[Edge | None, ...], sequence: int | None = None) -> None:
         self.edges = edges
         self.sequence = next(_sequence) if sequence is None else sequence
-        # Rarely used, hence made on demand: hooks on the node, on its output gradients, and tensors that retain theirs.
-        self.hooks: dict[int, Callable[..., Any]] | None = None
-        self.pre_hooks: dict[int, Callable[..., Any]] | None = None
-        self.tensor_hooks: dict[int, dict[int, Callable[..., Any]]] | None = None
-        self.retained: dict[int, weakref.ref[TensorBase]] | None = None
-        self._metadata: dict[Any, Any] | None = None
+        self.extras: Extras | None = None
+        if watching.anomaly:
+            watching.note(self)
 
     def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
         """Return one gradient an edge, given the gradients of the outputs (None where there is none)."""
@@ -56,30 +70,75 @@ class Node:
         """The nodes of the inputs, each with the number of the output that the input was."""
         return tuple((None, 0) if edge is None else edge for edge in self.edges)
 
+    def edge_places(self) -> Sequence[int]:
+        """The position of each edge among ``next_functions``."""
+        return range(len(self.edges))
+
     @property
     def metadata(self) -> dict[Any, Any]:
         """A dictionary for the user's own notes on this node."""
-        if self._metadata is None:
-            self._metadata = {}
-        return self._metadata
+        return extras_of(self).metadata
 
-    def register_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call ``hook(grad_inputs, grad_outputs)`` after this node ran; what it returns replaces ``grad_inputs``."""
-        if self.hooks is None:
-            self.hooks = {}
-        return Handle(self.hooks, hook)
+    def register_hook(self, fn: Callable[..., Any]) -> Handle:
+        """Call ``fn(grad_inputs, grad_outputs)`` after this node ran; what it returns replaces ``grad_inputs``."""
+        return Handle(extras_of(self).hooks, fn)
 
-    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
-        """Call ``hook(grad_outputs)`` before this node runs; what it returns replaces ``grad_outputs``."""
-        if self.pre_hooks is None:
-            self.pre_hooks = {}
-        return Handle(self.pre_hooks, hook)
+    def register_prehook(self, fn: Callable[..., Any]) -> Handle:
+        """Call ``fn(grad_outputs)`` before this node runs; what it returns replaces ``grad_outputs``."""
+        return Handle(extras_of(self).pre_hooks, fn)
 
     def _sequence_nr(self) -> int:
         return self.sequence
 
+    def _set_sequence_nr(self, number: int) -> None:
+        self.sequence = number
+
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {hex(id(self))}>"
+        return f"<{type(self).__name__} object at {hex(id(self))}>"
+
+
+def extras_of(node: Node) -> Extras:
+    """The rarely used part of a node, made at the first use."""
+    if node.extras is None:
+        node.extras = Extras()
+    return node.extras
+
+
+_named: dict[tuple[type[Node], str], type[Node]] = {}
+
+
+def named(kind: type[Any], name: str) -> Any:
+    """A kind of node under the name PyTorch gives it: programs read ``type(y.grad_fn).__name__``."""
+    found = _named.get((kind, name))
+    if found is None:
+        found = _named[kind, name] = type(name, (kind,), {"__slots__": (), "__module__": "builtins"})
+    return found
+
+
+class Watching:
+    """Who wants to know of what is recorded: anomaly mode, hooks on saved tensors, tensors made in inference mode.
+
+    ``alert`` is true as soon as there is anybody at all; the rest is looked at only then.
+    """
+
+    def __init__(self) -> None:
+        self.alert = False
+        self.anomaly = False
+        self.check_nan = True
+        self.inference = 0  # blocks of inference mode active in any thread
+        self.hooked = 0  # blocks with hooks on saved tensors active in any thread
+        # Set by autograd/anomaly_mode.py: notes where a node was made.
+        self.note: Callable[[Node], None] = lambda node: None
+        # Set by saved.py: what record() made, to be looked at.
+        self.look: Callable[..., None] = lambda *_: None
+
+    def update(self, *, inferred: bool = False) -> None:
+        """Work out ``alert`` again; once there were inference tensors it stays."""
+        self._inferred = inferred or getattr(self, "_inferred", False)
+        self.alert = bool(self.anomaly or self.hooked or self._inferred)
+
+
+watching = Watching()
 
 
 class Handle:
@@ -114,19 +173,17 @@ class OpNode(Node):
     def __init__(self, kernel: Kernel, plan: BackwardPlan, edges: tuple[Edge | None, ...]) -> None:
         self.edges = edges
         self.sequence = next(_sequence)
-        self.hooks = self.pre_hooks = self.tensor_hooks = self.retained = self._metadata = None
+        self.extras = None
         self.kernel = kernel
         self.plan = plan
         self.saved: tuple[Any, ...] | None = None
-        # (storage, version when saved, producer, number of its output). An output of this very node has the number
-        # -1 - n and no producer, since a node that held itself would not die by its reference count.
-        self.guards: list[tuple[Any, int, Node | None, int]] = []
+        # (storage, version when saved, tensor, its position) of each saved input, and (storage, version, None, its number) of
+        # each saved output: a node that held its own output would not die by its reference count.
+        # Where the storage has a counter, the version is -1 - the counted one, which is never the storage's own.
+        self.guards: list[tuple[Any, int, TensorBase | None, int]] = []
         self.metas: tuple[Any, ...] = ()
         self.slots: tuple[int, ...] = ()
         self.outputs = 1
-
-    def name(self) -> str:
-        return self.kernel.node
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
@@ -134,30 +191,15 @@ class OpNode(Node):
         found: dict[int, Any] = dict(zip(self.plan.mask, self.edges, strict=True))
         return tuple(found.get(slot) or (None, 0) for slot in self.slots or self.plan.mask)
 
+    def edge_places(self) -> Sequence[int]:
+        """The position of each edge among ``next_functions``."""
+        slots = self.slots or self.plan.mask
+        return [slots.index(i) for i in self.plan.mask]
+
     def release(self) -> None:
         if self.saved:
             self.saved = None
             self.guards = []
-
-    def check_saved(self) -> tuple[Any, ...]:
-        """Return the saved arrays, or raise PyTorch's error for those freed or overwritten since."""
-        if self.saved is None:
-            raise freed_graph()
-        for storage, version, producer, number in self.guards:
-            if storage.version != version:
-                _raise_modified(storage, version, *((self, -1 - number) if number < 0 else (producer, number)))
-        return self.saved
-
-
-def _raise_modified(storage: Any, version: int, producer: Node | None, number: int) -> None:
-    origin = "" if producer is None else f", which is output {number} of {producer.name()},"
-    kind = errors.scalar_type(storage.geometry.dtype)
-    raise RuntimeError(
-        "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{kind}Tensor {list(storage.geometry.size)}]{origin} is at version {storage.version}; expected version {version}"
-        " instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with"
-        " torch.autograd.set_detect_anomaly(True)."
-    )
 
 
 def freed_graph() -> RuntimeError:
@@ -192,8 +234,11 @@ class AccumulateGrad(Node):
     __slots__ = ("variable",)
 
     def __init__(self, variable: TensorBase) -> None:
-        super().__init__((), next(_leaf_sequence))
+        super().__init__((), _LEAF_SEQUENCE)
         self.variable = variable
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
 
 
 class ToDevice(Node):
@@ -228,11 +273,7 @@ def accumulator(leaf: TensorBase) -> AccumulateGrad:
 
 def requires_grad(tensor: TensorBase) -> bool:
     """Whether a tensor takes part in a graph; a view does as soon as its base does."""
-    return tensor._requires_grad or (tensor._base is not None and tensor._base._requires_grad and _follows_base(tensor))
-
-
-def _follows_base(tensor: TensorBase) -> bool:
-    return differentiable(tensor._storage.array.dtype)
+    return tensor._requires_grad or (tensor._base is not None and tensor._base._requires_grad)
 
 
 def gradient_edge(tensor: TensorBase) -> Edge | None:
@@ -246,64 +287,69 @@ def gradient_edge(tensor: TensorBase) -> Edge | None:
     return None
 
 
-def refresh_view(view: TensorBase) -> None:
-    """Give a view the history of its base again if the base was written to since (PyTorch regenerates it so, too)."""
-    if view._view_version == view._storage.version:
+# Set by history.py: gives a view the history of its base again if the base was written to since.
+refresh_view: Callable[[TensorBase], None]
+
+
+def note_view(view: TensorBase, tensor: TensorBase, creation: str = "default") -> None:
+    """Note how a view of a tensor came to be, if that restricts what may be written through it."""
+    extra = tensor._extra
+    if extra is not None and extra.inference:
+        view._base = None
+        extra_of(view).inference = True
         return
-    base = view._base
-    assert base is not None
-    if base._grad_fn is not None and not (view._grad_fn is None and view._requires_grad):
-        view._grad_fn = regenerate(view)
-        view._output_nr = 0
-        view._requires_grad = True
-    view._view_version = view._storage.version
-
-
-def check_inplace(tensor: TensorBase) -> None:
-    """Refuse the in-place writes that autograd refuses, in PyTorch's words."""
     if not modes.grad:
-        return
-    base = tensor._base
-    if base is None:
-        if tensor._grad_fn is None and tensor._requires_grad:
-            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-        return
-    if not requires_grad(tensor) and not base._requires_grad:
-        return
-    creation = "default" if tensor._extra is None else tensor._extra.creation
+        creation = "inference" if modes.inference else "no_grad"
+    elif creation == "default" and extra is not None:
+        creation = extra.creation
     if creation != "default":
-        _raise_creation(tensor, creation)
-    if base._grad_fn is None and base._requires_grad:
-        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        extra_of(view).creation = creation
 
 
-def _raise_creation(tensor: TensorBase, creation: str) -> None:
-    """A view that autograd cannot follow an in-place write through."""
-    refresh_view(tensor)
-    node = tensor._grad_fn
-    what = (
-        "A view was created in no_grad mode"
-        if node is None
-        else f"Output {tensor._output_nr} of {node.name()} is a view"
-    )
-    if creation == "multi_output":
-        raise RuntimeError(
-            f"{what} and is being modified inplace. This view is the output of a function that returns multiple views. Such"
-            " functions do not allow the output views to be modified inplace. You should replace the inplace operation by an"
-            " out-of-place one."
-        )
-    if creation == "no_grad":
-        raise RuntimeError(
-            f"{what} and is being modified inplace with grad mode enabled. Given that this use case is ambiguous and error-prone,"
-            " it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the no_grad"
-            " block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
-        )
-    raise RuntimeError(
-        f"{what} and is being modified inplace. This view was created inside a custom Function (or because an input was returned"
-        " as-is) and the autograd logic to handle view+inplace would override the custom backward associated with the custom"
-        " Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the"
-        " custom Function."
-    )
+# ---------------------------------------------------------------------------------------------------------------------
+# Versions
+
+
+def version_of(tensor: TensorBase) -> int:
+    """How often a tensor was written to as far as autograd counts it."""
+    storage = tensor._storage
+    if storage.counter is None:
+        return storage.version
+    return (_own_counter(tensor) or storage.counter).n
+
+
+def _own_counter(tensor: TensorBase) -> Counter | None:
+    """The version counter of a tensor, or of its base, that is not the storage's."""
+    extra = tensor._extra
+    if extra is not None and extra.counter is not None:
+        return extra.counter
+    return None if tensor._base is None else _own_counter(tensor._base)
+
+
+def count(tensor: TensorBase) -> None:
+    """Count a write to a storage whose tensors do not all count alike."""
+    counter = _own_counter(tensor) or tensor._storage.counter
+    assert counter is not None
+    counter.n += 1
+
+
+def separate(tensor: TensorBase, storage: Any, versions: int) -> None:
+    """Let a tensor that looks at ``storage`` from now on count its versions for itself, starting at ``versions``."""
+    if storage.counter is None:
+        storage.counter = Counter(storage.version)
+    extra_of(tensor).counter = Counter(versions)
+
+
+def share_versions(tensor: TensorBase, source: TensorBase) -> None:
+    """Let a tensor count as ``source``, on whose memory it is."""
+    if source._storage.counter is not None:
+        counter = _own_counter(source)
+        if counter is not None:
+            extra_of(tensor).counter = counter
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Recording
 
 
 def record_view(kernel: Kernel, aval: Any, edge: Edge, count: int) -> OpNode:
@@ -314,15 +360,13 @@ def record_view(kernel: Kernel, aval: Any, edge: Edge, count: int) -> OpNode:
         outs = kernel.outputs([aval])
         plan = kernel.backward_plan((0,), [aval], tuple(outs) if isinstance(outs, tuple) else (outs,))
         plan.seen[key] = plan.metas([aval], tuple(outs) if isinstance(outs, tuple) else (outs,))
-    node = OpNode(kernel, plan, (edge,))
+    node: OpNode = named(OpNode, kernel.node.rpartition("::")[2])(kernel, plan, (edge,))
     node.saved = ()
     node.metas = plan.seen[key]
     node.outputs = count
+    if watching.anomaly:
+        watching.note(node)
     return node
-
-
-# Set by backward.py, which knows how to differentiate a strided view.
-regenerate: Callable[[TensorBase], Node]
 
 
 def record(
@@ -353,7 +397,10 @@ def record(
     plan = kernel.backwards.get(key)
     if plan is None or plan.epoch != kernel.epoch:
         plan = kernel.backward_plan(key, values, outs)
-    node = OpNode(kernel, plan, tuple(edges))
+    kind = plan.kind
+    if kind is None:
+        kind = plan.kind = named(OpNode, kernel.node)
+    node: OpNode = kind(kernel, plan, tuple(edges))
     saved = []
     guards = node.guards
     for i in plan.inputs:
@@ -362,14 +409,18 @@ def record(
         # What an in-place operator overwrites is kept as it was: arrays are immutable, no check is needed.
         if isinstance(tensor, TensorBase) and not (bump and i == 0):
             storage = tensor._storage
-            guards.append((storage, storage.version, tensor._grad_fn, tensor._output_nr))
+            guards.append((storage, storage.version if storage.counter is None else -1 - version_of(tensor), tensor, i))
     for i in plan.outputs:
         saved.append(outs[i])
-        guards.append((storages[i], storages[i].version + bump, None, -1 - i))
+        storage = storages[i]
+        version = storage.version if storage.counter is None else -1 - version_of(operands[0])
+        guards.append((storage, version + bump if version >= 0 else version - bump, None, i))
     node.saved = tuple(saved)
     if plan.loose or plan.loose_outputs:
         node.metas = plan.metas(values, outs)
     node.outputs = len(outs)
+    if watching.alert:
+        watching.look(node, operands, outs, bump)
     return node
 
 
@@ -387,9 +438,7 @@ def register_tensor_hook(tensor: TensorBase, hook: Callable[..., Any]) -> Handle
             extra.hooks = {}
         return Handle(extra.hooks, hook)
     node, number = edge
-    if node.tensor_hooks is None:
-        node.tensor_hooks = {}
-    return Handle(node.tensor_hooks.setdefault(number, {}), hook)
+    return Handle(extras_of(node).tensor_hooks.setdefault(number, {}), hook)
 
 
 def retain(tensor: TensorBase) -> None:
@@ -397,7 +446,13 @@ def retain(tensor: TensorBase) -> None:
     edge = gradient_edge(tensor)
     assert edge is not None
     node, number = edge
-    if node.retained is None:
-        node.retained = {}
-    node.retained[number] = weakref.ref(tensor)
+    extras_of(node).retained[number] = weakref.ref(tensor)
     extra_of(tensor).retains_grad = True
+
+
+def move_retained(tensor: TensorBase, old: Node | None, number: int) -> None:
+    """After a tensor got another history: its new node leaves the gradient in ``grad``, the old one no longer does."""
+    if old is not None and old.extras is not None:
+        old.extras.retained.pop(number, None)
+    if tensor._grad_fn is not None:
+        extras_of(tensor._grad_fn).retained[tensor._output_nr] = weakref.ref(tensor)

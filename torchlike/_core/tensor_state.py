@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import jax
 
-    from torchlike._core.storage import Storage
+    from torchlike._core.storage import Counter, Storage
     from torchlike._core.views import Geometry
 
 
@@ -59,22 +59,24 @@ class Extra:
 
     __slots__ = (
         "accumulator",
+        "counter",
         "creation",
         "hooks",
         "inference",
         "post_accumulate_hooks",
         "retains_grad",
-        "view_of_leaf",
     )
 
     def __init__(self) -> None:
         self.accumulator: Any = None  # weak reference to the AccumulateGrad node of a leaf
-        self.creation: str = "default"  # how a view came to be: default, no_grad, multi_output, custom_function, inference
+        self.counter: Counter | None = None  # the version counter, where it is not the storage's
+        self.creation: str = (
+            "default"  # how a view came to be: default, no_grad, multi_output, custom_function, inference
+        )
         self.hooks: dict[int, Callable[..., Any]] | None = None
         self.inference: bool = False
         self.post_accumulate_hooks: dict[int, Callable[..., Any]] | None = None
         self.retains_grad: bool = False
-        self.view_of_leaf: bool = False
 
 
 class _Classes:
@@ -103,8 +105,11 @@ class _Modes(threading.local):
 
     grad: bool = True
     inference: bool = False
+    grad_shown: bool = False  # what is_grad_enabled() says in inference mode, where nothing is recorded
     function_modes: tuple[Any, ...] = ()
     function_disabled: int = 0
+    saved_hooks: tuple[Any, ...] = ()  # (pack, unpack) of the active saved_tensors_hooks, the innermost last
+    saved_hooks_refused: str | None = None  # why such hooks are refused here
 
 
 modes = _Modes()

@@ -22,7 +22,8 @@ def backward(
 ) -> None:
     """Add the gradients of ``tensors`` with respect to the leaves of their graphs to the leaves' ``grad``.
 
-    ``grad_tensors`` are the gradients of the tensors themselves, None for those of one element. See ``Tensor.backward``.
+    ``grad_tensors`` are the gradients of the tensors themselves, None for those of one element. See
+    ``Tensor.backward``.
 
     >>> x = torch.tensor(2., requires_grad=True)
     >>> torch.autograd.backward([x * 3, x ** 2])
@@ -32,7 +33,8 @@ def backward(
     if grad_variables is not None:
         errors.check(
             grad_tensors is None,
-            "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use `grad_tensors`.",
+            "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use"
+            " `grad_tensors`.",
         )
         grad_tensors = grad_variables
     roots = _sequence(tensors)
@@ -65,14 +67,17 @@ def grad(
 ) -> tuple[Any, ...]:
     """Return the gradients of ``outputs`` with respect to ``inputs`` as a tuple, without touching any ``grad``.
 
-    ``allow_unused`` gives None for inputs that the outputs do not depend on (an error otherwise), ``materialize_grads`` zeros.
+    ``allow_unused`` gives None for inputs that the outputs do not depend on (an error otherwise), ``materialize_grads``
+    zeros.
 
     >>> x = torch.tensor(3., requires_grad=True)
     >>> torch.autograd.grad(x ** 2, x)
     (tensor(6.),)
     """
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     allow_unused = materialize_grads if allow_unused is None else allow_unused
     roots = _sequence(outputs)
     wanted = _sequence(inputs)
@@ -91,7 +96,8 @@ def grad(
                 continue
             if not allow_unused:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this"
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set"
+                    " allow_unused=True if this"
                     " is the desired behavior."
                 )
         results.append(engine.as_tensor(value))
@@ -145,5 +151,3 @@ def _roots(roots: Sequence[Any], given: Sequence[Any], create_graph: bool) -> tu
             raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
         edges.append(edge)
     return edges, gradients
-
-

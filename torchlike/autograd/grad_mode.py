@@ -7,9 +7,17 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Any
 
+from torchlike._core.tape import watching
 from torchlike._core.tensor_state import modes
 
-__all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 
 class _Switch:
@@ -44,7 +52,7 @@ class _Switch:
                         with self.clone():
                             generator.close()
                         raise
-                    except BaseException as error:
+                    except BaseException as error:  # noqa: BLE001 - handed on to the generator
                         with self.clone():
                             value = generator.throw(error)
                     else:
@@ -77,15 +85,16 @@ class no_grad(_Switch):
     """
 
     def __new__(cls, orig_func: Callable[..., Any] | None = None) -> Any:
+        """Make the switch, or decorate a function that is given at once."""
         self = super().__new__(cls)
         return self if orig_func is None else self(orig_func)
 
     def __enter__(self) -> None:
-        self.previous = modes.grad
-        modes.grad = False
+        self.previous = is_grad_enabled()
+        _set(False)
 
     def __exit__(self, *exception: object) -> None:
-        modes.grad = self.previous
+        _set(self.previous)
 
 
 class enable_grad(_Switch):
@@ -100,15 +109,16 @@ class enable_grad(_Switch):
     """
 
     def __new__(cls, orig_func: Callable[..., Any] | None = None) -> Any:
+        """Make the switch, or decorate a function that is given at once."""
         self = super().__new__(cls)
         return self if orig_func is None else self(orig_func)
 
     def __enter__(self) -> None:
-        self.previous = modes.grad
-        modes.grad = True
+        self.previous = is_grad_enabled()
+        _set(True)
 
     def __exit__(self, *exception: object) -> None:
-        modes.grad = self.previous
+        _set(self.previous)
 
 
 class set_grad_enabled(_Switch):
@@ -120,21 +130,22 @@ class set_grad_enabled(_Switch):
     """
 
     def __init__(self, mode: bool) -> None:
-        self.previous = modes.grad
+        self.previous = is_grad_enabled()
         self.mode = mode
-        modes.grad = bool(mode)
+        _set(bool(mode))
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        modes.grad = self.previous
+        _set(self.previous)
         return super().__call__(function)
 
     def __enter__(self) -> None:
-        modes.grad = bool(self.mode)
+        _set(bool(self.mode))
 
     def __exit__(self, *exception: object) -> None:
-        modes.grad = self.previous
+        _set(self.previous)
 
     def clone(self) -> _Switch:
+        """A fresh switch of the same kind and mode."""
         return type(self)(self.mode)
 
     def __repr__(self) -> str:
@@ -151,6 +162,7 @@ class inference_mode(_Switch):
     """
 
     def __new__(cls, mode: Any = True) -> Any:
+        """Make the switch, or decorate a function that is given at once."""
         self = super().__new__(cls)
         if isinstance(mode, bool):
             return self
@@ -161,15 +173,21 @@ class inference_mode(_Switch):
         self.mode = mode
 
     def __enter__(self) -> None:
-        self.previous = modes.grad, modes.inference
+        self.previous = modes.grad, modes.inference, modes.grad_shown
         modes.inference = bool(self.mode)
-        if self.mode:
-            modes.grad = False
+        modes.grad = not modes.inference
+        modes.grad_shown = False
+        if modes.inference:
+            watching.inference += 1
+            watching.update(inferred=True)
 
     def __exit__(self, *exception: object) -> None:
-        modes.grad, modes.inference = self.previous
+        if modes.inference:
+            watching.inference -= 1
+        modes.grad, modes.inference, modes.grad_shown = self.previous
 
     def clone(self) -> _Switch:
+        """A fresh switch of the same kind and mode."""
         return type(self)(self.mode)
 
 
@@ -179,7 +197,15 @@ def is_grad_enabled() -> bool:
     >>> torch.is_grad_enabled()
     True
     """
-    return modes.grad
+    return modes.grad_shown if modes.inference else modes.grad
+
+
+def _set(mode: bool) -> None:
+    """Switch recording. In inference mode nothing is recorded anyway; only what `is_grad_enabled` says changes."""
+    if modes.inference:
+        modes.grad_shown = mode
+    else:
+        modes.grad = mode
 
 
 def is_inference_mode_enabled() -> bool:

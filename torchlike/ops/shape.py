@@ -80,7 +80,8 @@ def view(self: Tensor, *size: Any, **named: Any) -> Tensor:
         if len(size) == 1 and not named and not is_int(size[0]):
             (one,) = size
         if isinstance(one, DType):
-            return _view_dtype(self.detach() if self.requires_grad else self, one)
+            # As in PyTorch: outside any graph and not a view, but on the same memory.
+            return dispatch.alias(self, _dtype_geometry(dispatch.geometry_of(self), one))
         if (not one and not isinstance(one, tuple | list)) or (one is size and (named or not size)) or not _may_be_size(one):
             expected = "(torch.dtype dtype)", "(tuple of ints size)"
             invalid_combination("view", [*size, *named.values()], *expected)
@@ -126,11 +127,6 @@ def _dtype_geometry(g: Geometry, dtype: DType) -> Geometry:
         offset=g.offset // ratio,
         dtype=dtype,
     )
-
-
-@op(view=_dtype_geometry, method=False)
-def _view_dtype(input: Array, dtype: DType) -> Array:
-    return lax.bitcast_convert_type(input, dtype.np)
 
 
 @composite(method="only")
