@@ -1,4 +1,7 @@
-"""Tensors from Python and NumPy data: ``tensor``, ``as_tensor``, ``asarray``, ``frombuffer`` and the legacy constructors."""
+"""Tensors from Python and NumPy data.
+
+``tensor``, ``as_tensor``, ``asarray``, ``frombuffer`` and the legacy constructors.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,13 @@ def tensor(
 
 @composite(method="only")
 def new_tensor(
-    self: Any, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+    self: Any,
+    data: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Any:
     """Return a new tensor with a copy of ``data``, in this tensor's dtype and on its device unless others are given.
 
@@ -100,7 +109,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
 
 
 @composite(method=False)
-def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Any:
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Any:
     """Return ``obj`` (tensor, array, buffer, scalar or sequence) as a tensor; ``copy`` says whether memory is shared.
 
     None shares where possible, True always copies, False raises ValueError where sharing is not possible.
@@ -113,7 +124,11 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         result = as_tensor(obj, wanted, device)
         if copy and result._storage is obj._storage:  # type: ignore[attr-defined]
             result = result.clone()
-        errors.check(copy is not False or result._storage is obj._storage, "can't alias tensor with dtype or device given.", ValueError)
+        errors.check(
+            copy is not False or result._storage is obj._storage,
+            "can't alias tensor with dtype or device given.",
+            ValueError,
+        )
         if requires_grad and not tape_requires(obj):
             result = result.detach().requires_grad_(True)
         elif not requires_grad and tape_requires(obj):
@@ -122,7 +137,11 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
     if isinstance(obj, jax.Array):
         result = to_dtype(dispatch.wrap(obj), wanted or dtypes.of(obj.dtype))
     elif isinstance(obj, np.ndarray | np.generic) or hasattr(obj, "__dlpack__"):
-        shared = _sharing.from_numpy(np.asarray(obj)) if isinstance(obj, np.ndarray | np.generic) else _sharing.from_dlpack(obj)
+        shared = (
+            _sharing.from_numpy(np.asarray(obj))
+            if isinstance(obj, np.ndarray | np.generic)
+            else _sharing.from_dlpack(obj)
+        )
         result = to_device(to_dtype(shared, wanted or shared.dtype), devices.resolve(device))
         if copy and result is shared:
             result = result.clone()
@@ -154,7 +173,9 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
     except TypeError:
         raise ValueError(f"object of type '{type(buffer).__name__}' does not implement buffer protocol.") from None
     length, size = view.nbytes, wanted.itemsize
-    errors.check(length > 0 and count != 0, f"both buffer length ({length}) and count ({count}) must not be 0", ValueError)
+    errors.check(
+        length > 0 and count != 0, f"both buffer length ({length}) and count ({count}) must not be 0", ValueError
+    )
     errors.check(
         0 <= offset < length,
         f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} bytes) minus 1",
@@ -163,22 +184,27 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
     if count < 0:
         errors.check(
             (length - offset) % size == 0,
-            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of element size ({size})",
+            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of element"
+            f" size ({size})",
             ValueError,
         )
         count = (length - offset) // size
     errors.check(
         offset + count * size <= length,
-        f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must not be greater than actual buffer"
+        f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must not be greater than"
+        " actual buffer"
         f" length ({length} bytes)",
         ValueError,
     )
     array = np.frombuffer(buffer, wanted.np, count, offset)
     if view.readonly:
         warnings.warn(
-            "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can write to the"
-            " underlying (supposedly non-writable) buffer using the tensor. You may want to copy the buffer to protect its data or"
-            " make it writable before converting it to a tensor. This type of warning will be suppressed for the rest of this"
+            "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can"
+            " write to the"
+            " underlying (supposedly non-writable) buffer using the tensor. You may want to copy the buffer to"
+            " protect its data or"
+            " make it writable before converting it to a tensor. This type of warning will be suppressed for the rest"
+            " of this"
             " program.",
             UserWarning,
             stacklevel=2,
@@ -199,8 +225,10 @@ def host_array(data: Any, dtype: dtypes.dtype | None) -> np.ndarray[Any, Any]:
         if array.dtype not in dtypes.BY_NUMPY:
             if array.dtype == object or array.dtype.kind in "USmMV":
                 raise TypeError(
-                    f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: float64,"
-                    " float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
+                    f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types"
+                    " are: float64,"
+                    " float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16,"
+                    " uint8, and bool."
                 )
             array = array.astype(array.dtype.newbyteorder("="))
         return np.array(array, dtype=None if dtype is None else dtype.np, order="C")
@@ -288,9 +316,11 @@ def _to_array(flat: list[Any], dtype: dtypes.dtype) -> np.ndarray[Any, Any]:
     except OverflowError:
         raise RuntimeError("Overflow when unpacking long long") from None
     info = np.iinfo(dtype.np)
-    if wide.size and (wide.min() < info.min or wide.max() > info.max):
-        if not (info.min == 0 and wide.min() >= -int(info.max) - 1 and wide.max() <= info.max):
-            raise RuntimeError(f"value cannot be converted to type {_C_NAMES.get(dtype.name, dtype.name + '_t')} without overflow")
+    # PyTorch lets unsigned types wrap around once.
+    lowest = -int(info.max) - 1 if info.min == 0 else int(info.min)
+    if wide.size and (wide.min() < lowest or wide.max() > info.max):
+        name = _C_NAMES.get(dtype.name, dtype.name + "_t")
+        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
     return wide.astype(dtype.np)
 
 

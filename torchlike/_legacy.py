@@ -1,4 +1,7 @@
-"""The legacy tensor types (``torch.FloatTensor`` ...): constructors of tensors of one dtype, and classes to test against."""
+"""The legacy tensor types (``torch.FloatTensor`` ...).
+
+Constructors of tensors of one dtype, and classes to test against.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ __all__ = [
 
 
 class _TensorType(type):
-    """The class of the legacy types: calling one makes a tensor, and a tensor of its dtype on its device is an instance."""
+    """The class of the legacy types.
+
+    Calling one makes a tensor, and a tensor of its dtype on its device is an instance.
+    """
 
     dtype: dtypes.dtype
 

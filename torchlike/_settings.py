@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+_int = int  # the functions below name a parameter so, as PyTorch does
+
+
 class _Settings:
     threads = os.cpu_count() or 1
     interop_threads = os.cpu_count() or 1
@@ -48,9 +51,9 @@ def get_num_threads() -> int:
     return _settings.threads
 
 
-def set_num_threads(int: int, /) -> None:  # noqa: A002 - PyTorch's name
+def set_num_threads(int: int, /) -> None:
     """Note a number of threads. XLA's pool is sized when jax starts, so this changes no computation."""
-    if not isinstance(int, type(1)) or isinstance(int, bool):
+    if type(int) is not _int:
         raise TypeError(f"set_num_threads expects an int, but got {type(int).__name__}")
     if int <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
@@ -62,7 +65,7 @@ def get_num_interop_threads() -> int:
     return _settings.interop_threads
 
 
-def set_num_interop_threads(int: int, /) -> None:  # noqa: A002 - PyTorch's name
+def set_num_interop_threads(int: int, /) -> None:
     """Note a number of threads between operators; it changes no computation."""
     if int <= 0:
         raise RuntimeError("Expected positive number of threads")

@@ -12,8 +12,8 @@ from torchlike._compile.capture import Uncapturable, capture, is_compiling
 from torchlike._compile.differentiable import capture_gradient
 from torchlike._compile.guards import Guards
 from torchlike._compile.running import MISS, make_runner
-from torchlike._core import tape
 from torchlike._core import dtype as dtypes
+from torchlike._core import tape
 from torchlike._core.tensor_state import TensorBase, modes
 from torchlike.nn.modules.module import Module
 from torchlike.optim.optimizer import Optimizer
@@ -36,11 +36,12 @@ def compile(
 ) -> Any:
     """Return a function (or module) that computes the same as ``model`` as one XLA program.
 
-    The function may do anything that eager code does: forward, ``loss.backward()``, ``optimizer.step()``. The first call with a
-    combination of argument shapes, types and training flags runs eagerly, the second is captured and compiled. What
-    cannot be captured (values needed by Python, host randomness, changed Python state) runs eagerly, with a warning that
-    names the line; with ``fullgraph=True`` it raises RuntimeError instead. ``backend``, ``mode``, ``options`` and ``dynamic`` are
-    accepted: XLA is the only backend here, ``backend="eager"`` and ``disable=True`` leave the function as it is.
+    The function may do anything that eager code does: forward, ``loss.backward()``, ``optimizer.step()``. The first
+    call with a combination of argument shapes, types and training flags runs eagerly, the second is captured and
+    compiled. What cannot be captured (values needed by Python, host randomness, changed Python state) runs eagerly,
+    with a warning that names the line; with ``fullgraph=True`` it raises RuntimeError instead. ``backend``, ``mode``,
+    ``options`` and ``dynamic`` are accepted: XLA is the only backend here, ``backend="eager"`` and ``disable=True``
+    leave the function as it is.
 
     >>> @torch.compile
     ... def f(x):
@@ -114,7 +115,12 @@ class Compiled:
         if is_compiling() or self.refused is not None:
             return self.function(*args, **kwargs)
         leaves: list[Any] = []
-        key = (_describe(args, leaves), _describe(kwargs, leaves) if kwargs else (), modes.grad, dtypes.get_default_dtype())
+        key = (
+            _describe(args, leaves),
+            _describe(kwargs, leaves) if kwargs else (),
+            modes.grad,
+            dtypes.get_default_dtype(),
+        )
         entry = self.entries.get(key)
         if entry is None:
             if len(self.entries) >= _MOST_PROGRAMS:

@@ -1,9 +1,9 @@
 """Capturing a function: one traced run over all the tensor state that exists, then a program of what the run touched.
 
-Before the run the array of every living storage is replaced by a tracer, so whatever the function reads (parameters, optimizer
-state, gradients, data in closures) is an input of the trace, and reading a value on the host cannot go unnoticed. After
-the run the storages written, the gradients bound or dropped and the tensors returned are its outputs. Inputs that nothing
-uses are pruned. Everything is put back before the program runs for the first time.
+Before the run the array of every living storage is replaced by a tracer, so whatever the function reads (parameters,
+optimizer state, gradients, data in closures) is an input of the trace, and reading a value on the host cannot go
+unnoticed. After the run the storages written, the gradients bound or dropped and the tensors returned are its outputs.
+Inputs that nothing uses are pruned. Everything is put back before the program runs for the first time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ def is_compiling() -> bool:
 
 @dataclass
 class Output:
-    """A tensor that the program returns: ``geometry`` over output ``index``, or a tensor or storage that existed before."""
+    """A tensor that the program returns.
+
+    ``geometry`` over output ``index``, or a tensor or storage that existed before.
+    """
 
     index: int | None
     geometry: Any
@@ -98,7 +101,18 @@ class _TensorMemory:
     tensor: TensorBase
     fields: tuple[Any, ...]
 
-    NAMES = ("_storage", "_geometry", "_value", "_value_version", "_grad_fn", "_output_nr", "_requires_grad", "_grad", "_base", "_view_version")
+    NAMES = (
+        "_storage",
+        "_geometry",
+        "_value",
+        "_value_version",
+        "_grad_fn",
+        "_output_nr",
+        "_requires_grad",
+        "_grad",
+        "_base",
+        "_view_version",
+    )
 
     @classmethod
     def of(cls, tensor: TensorBase) -> _TensorMemory:
@@ -130,7 +144,9 @@ class _Living:
         objects = gc.get_objects()
         kinds = (Storage, HostStorage)
         self.storages: list[Storage] = [
-            o for o in objects if type(o) in kinds and isinstance(_held(o), jax.Array) and not isinstance(_held(o), jax.core.Tracer)
+            o
+            for o in objects
+            if type(o) in kinds and isinstance(_held(o), jax.Array) and not isinstance(_held(o), jax.core.Tracer)
         ]
         self.tensors = [_TensorMemory.of(o) for o in objects if isinstance(o, TensorBase) and hasattr(o, "_storage")]
         self.arrays = [s.array for s in self.storages]
@@ -208,7 +224,9 @@ class Trace:
         living = self.living
         marks = generator.default_generator.mark()
         avals = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in living.arrays]
-        arguments = [jax.ShapeDtypeStruct(tuple(dispatch.shape_of(t)), dispatch.geometry_of(t).dtype.np) for t in self.leaves]
+        arguments = [
+            jax.ShapeDtypeStruct(tuple(dispatch.shape_of(t)), dispatch.geometry_of(t).dtype.np) for t in self.leaves
+        ]
         rates = [jax.ShapeDtypeStruct((), jnp.float64, weak_type=True) for _ in self.rates]
         key = jax.eval_shape(lambda: jax.random.key(0))
         try:
@@ -232,7 +250,12 @@ class Trace:
         return self.within(arrays, arguments, rates, key, lambda result, before: self._collect(arrays, before, result))
 
     def within(
-        self, arrays: list[Any], arguments: list[Any], rates: list[Any], key: Any, finish: Callable[[Any, Any], list[Any]]
+        self,
+        arrays: list[Any],
+        arguments: list[Any],
+        rates: list[Any],
+        key: Any,
+        finish: Callable[[Any, Any], list[Any]],
     ) -> list[Any]:
         """Call the function with traced state in place; ``finish`` looks at the result before all is put back."""
         previous = generator.key_source
@@ -272,7 +295,11 @@ class Trace:
             living.storages, arrays, living.versions, living.strides, strict=True
         ):
             if storage.array is not array:
-                if tuple(storage.array.shape) != tuple(array.shape) or storage.array.dtype != array.dtype or storage.stride != stride:
+                if (
+                    tuple(storage.array.shape) != tuple(array.shape)
+                    or storage.array.dtype != array.dtype
+                    or storage.stride != stride
+                ):
                     raise Uncapturable("it resizes a tensor that it did not make")
                 self.written.append((storage, len(outputs), storage.version - version))
                 outputs.append(storage.array)
@@ -329,7 +356,9 @@ class Trace:
         if type(tensor._grad_fn) is not (type(None) if grad_fn is None else Foreign) and tensor._base is None:
             raise Uncapturable("it writes in place, with gradients, to a tensor that it did not make")
 
-    def _output(self, tensor: Any, known: dict[int, int], stand_ins: list[Any], output_of: Callable[[Storage], int]) -> int:
+    def _output(
+        self, tensor: Any, known: dict[int, int], stand_ins: list[Any], output_of: Callable[[Storage], int]
+    ) -> int:
         position = len(self.outputs)
         storage = tensor._storage
         for i, stand_in in enumerate(stand_ins):
@@ -344,7 +373,9 @@ class Trace:
         node = tensor._grad_fn
         alive = node is not None and not _released(node)
         self.outputs.append(
-            Output(output_of(storage), tensor._geometry, None, tensor._requires_grad, node.name() if node else None, alive)
+            Output(
+                output_of(storage), tensor._geometry, None, tensor._requires_grad, node.name() if node else None, alive
+            )
         )
         return position
 
@@ -357,11 +388,7 @@ class Trace:
         run, used = prune(closed)
         state = [self.living.storages[i] for i in range(n_state) if used[i]]
         written = {id(storage) for storage, _, _ in self.written}
-        donated = tuple(
-            i
-            for i, s in enumerate(state)
-            if id(s) in written and type(s) is Storage and not self.targets
-        )
+        donated = tuple(i for i, s in enumerate(state) if id(s) in written and type(s) is Storage and not self.targets)
         return Program(
             jitted=jax.jit(run, donate_argnums=donated),
             state=state,
@@ -385,7 +412,9 @@ class Trace:
         return [
             (m.tensor, m.tensor._storage)
             for m in self.living.tensors
-            if m.tensor._base is None and id(m.tensor._storage) in used and not any(m.tensor is leaf for leaf in self.leaves)
+            if m.tensor._base is None
+            and id(m.tensor._storage) in used
+            and not any(m.tensor is leaf for leaf in self.leaves)
         ]
 
     def _grads(self, state: list[Storage]) -> list[tuple[TensorBase, Any]]:

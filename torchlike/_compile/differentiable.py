@@ -1,8 +1,8 @@
 """Compiled functions through which the caller differentiates.
 
-The gradient is a second program: the function once more, followed by the engine's walk over the tape that it left, so that whatever
-the eager backward does (detached parts, hooks, custom functions) the compiled one does as well. It recomputes the forward instead of
-keeping its intermediate values.
+The gradient is a second program: the function once more, followed by the engine's walk over the tape that it left, so
+that whatever the eager backward does (detached parts, hooks, custom functions) the compiled one does as well. It
+recomputes the forward instead of keeping its intermediate values.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class GradientProgram:
         saved += [dispatch.array_of(leaves[i]) for i in self.arguments]
         if self.uses_key:
             saved.append(key)
-        edges = tuple(tape.gradient_edge(t.tensor if t.position is None else leaves[t.position]) for t in program.targets)
+        edges = tuple(
+            tape.gradient_edge(t.tensor if t.position is None else leaves[t.position]) for t in program.targets
+        )
         result = self.runner(leaves, key)
         if result is MISS:
             return MISS
@@ -82,7 +84,9 @@ class CompiledFunction(tape.Node):
         self.saved = None
 
 
-def capture_gradient(program: Program, leaves: list[Any], call: Callable[[list[Any]], Any], guards: Guards) -> GradientProgram:
+def capture_gradient(
+    program: Program, leaves: list[Any], call: Callable[[list[Any]], Any], guards: Guards
+) -> GradientProgram:
     """Trace the function and the walk back from its results to the program's targets."""
     trace = Trace(leaves, call, guards)
     reached: list[int | None] = []

@@ -1,8 +1,8 @@
-"""What a function can see of Python's state: the values that a compiled program has built in, and the optimizers it steps.
+"""What a function can see of Python's state: the values that a compiled program has built in.
 
-A program is good for as long as every plain value that the function can reach (globals it names, closures, defaults, attributes
-of objects and modules, entries of small containers) is what it was when the program was traced. Module attributes are watched by one
-counter that `nn.Module.__setattr__` advances; everything else is compared at each call.
+A program is good for as long as every plain value that the function can reach (globals it names, closures, defaults,
+attributes of objects and modules, entries of small containers) is what it was when the program was traced. Learning
+rates are the exception: they are inputs of the program.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _LIMIT = 2_000  # a container longer than this holds data rather than settings, 
 class Guards:
     """The reachable plain values of a function, and whether they are still what they were.
 
-    ``names`` are (mapping, key, value) of globals, ``cells`` of closures. ``mappings`` and ``lists`` are compared whole with a copy: one
-    comparison in C each, in which an unchanged entry costs an identity check. ``groups`` are the parameter groups of
-    optimizers, whose learning rate may change freely.
+    ``names`` are (mapping, key, value) of globals, ``cells`` of closures. ``mappings`` and ``lists`` are compared whole
+    with a copy: one comparison in C each, in which an unchanged entry costs an identity check. ``groups`` are the
+    parameter groups of optimizers, whose learning rate may change freely.
     """
 
     def __init__(self, function: Callable[..., Any], optimizer_class: type, module_class: type) -> None:

@@ -1,7 +1,8 @@
 """Running a captured program: read the state, call the compiled function, write the state back, wrap the results.
 
-A small program takes ten microseconds, so what surrounds it must take few. The reading, checking and writing of one program is therefore
-generated as straight-line code (source text compiled once), in which every storage and guard is a name of its own.
+A small program takes ten microseconds, so what surrounds it must take few. The reading, checking and writing of one
+program is therefore generated as straight-line code (source text compiled once), in which every storage and guard is a
+name of its own.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class _Source:
 
     def function(self, signature: str) -> Callable[..., Any]:
         body = "\n    ".join(self.lines)
-        exec(compile(f"def run({signature}):\n    {body}", "<torchlike compiled function>", "exec"), self.scope)
+        # The text is made of this file's own words and of numbers.
+        exec(compile(f"def run({signature}):\n    {body}", "<torchlike compiled function>", "exec"), self.scope)  # noqa: S102
         found: Callable[..., Any] = self.scope["run"]
         return found
 
@@ -64,7 +66,9 @@ def _write_guards(source: _Source, program: Program, guards: Guards) -> None:
     if guards.mappings or guards.lists or guards.groups:
         source.add(f"if not {hold}(): return _MISS")
     for tensor, storage in program.owners:
-        source.add(f"if {source.name('tensor', tensor)}._storage is not {source.name('storage', storage)}: return _MISS")
+        source.add(
+            f"if {source.name('tensor', tensor)}._storage is not {source.name('storage', storage)}: return _MISS"
+        )
     for tensor, grad in program.grads:
         source.add(f"if {source.name('tensor', tensor)}._grad is not {source.name('grad', grad)}: return _MISS")
 
@@ -75,7 +79,8 @@ def _write_call(source: _Source, program: Program) -> None:
     for i, storage in enumerate(program.state):
         source.add(f"a{i} = {source.name('storage', storage)}.array")
         if i in program.donated:
-            # The storage, this name and the argument of getrefcount hold it; whoever else does must not see it overwritten.
+            # The storage, this name and the argument of getrefcount hold it; whoever else does must not see it
+            # overwritten.
             source.add(f"if {refcount}(a{i}) > 3: a{i} = a{i}.copy()")
         operands.append(f"a{i}")
     array_of = source.name("array_of", dispatch.array_of)

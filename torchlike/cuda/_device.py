@@ -59,7 +59,7 @@ def set_device(device: Any) -> None:
     devices.set_cuda(_index(device))
 
 
-class device:  # noqa: N801 - PyTorch's name
+class device:
     """Make a GPU the current one within a block; None or a negative index changes nothing."""
 
     def __init__(self, device: Any) -> None:

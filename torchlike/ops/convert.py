@@ -33,7 +33,8 @@ _PYTHON_TYPES = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool, co
 def to(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Return the tensor with another dtype and/or on another device; itself if it is that already.
 
-    ``to(dtype)``, ``to(device, dtype)`` and ``to(other)`` take ``non_blocking``, ``copy`` and ``memory_format`` too. Gradients flow back.
+    ``to(dtype)``, ``to(device, dtype)`` and ``to(other)`` take ``non_blocking``, ``copy`` and ``memory_format`` too.
+    Gradients flow back.
 
     >>> torch.tensor([1, 2]).to(torch.float32)
     tensor([1., 2.])
@@ -88,8 +89,10 @@ def _refuse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         f"to() received an invalid combination of arguments - got ({', '.join(given)}), but expected one of:\n"
         " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *,"
         " torch.memory_format memory_format = None)\n"
-        " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
-        " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+        " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format ="
+        " None)\n"
+        " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format ="
+        " None)\n"
     )
 
 
@@ -136,7 +139,10 @@ def cpu(self: Any, memory_format: Any = layout.preserve_format) -> Any:
 
 @composite(method="only")
 def cuda(self: Any, device: Any = None, non_blocking: bool = False, memory_format: Any = layout.preserve_format) -> Any:
-    """Return the tensor on a GPU (the current one, or that of the given index). Raises AssertionError where there is none."""
+    """Return the tensor on a GPU (the current one, or that of the given index).
+
+    Raises AssertionError where there is none.
+    """
     if isinstance(device, int):
         device = devices.device("cuda", device)
     target = devices.device("cuda") if device is None else devices.device(device)

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from torchlike._core import dispatch, errors, layout
 from torchlike._core import device as devices
+from torchlike._core import dispatch, errors, layout
 from torchlike._core import dtype as dtypes
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, ArrayLike, composite, op
@@ -46,7 +46,8 @@ def _copy(input: Array, src: ArrayLike) -> Array:
                 if i > len(target):
                     break
                 raise RuntimeError(
-                    f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {ndim - i}"
+                    f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension"
+                    f" {ndim - i}"
                 )
         raise RuntimeError(f"output with shape {list(target)} doesn't match the broadcast shape {list(src.shape)}")
     return jnp.broadcast_to(cast(src, input.dtype), input.shape)
@@ -100,7 +101,7 @@ def contiguous(self: Any, memory_format: Any = None) -> Any:
 
 @composite(method="only")
 def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
-    """Write the values of ``src`` into the tensor, converted to its type and broadcast to its shape; returns the tensor.
+    """Write the values of ``src`` into the tensor, converted and broadcast; returns the tensor.
 
     >>> x = torch.zeros(2, 2)
     >>> x.copy_(torch.tensor([1, 2]))
@@ -130,5 +131,3 @@ def to_dtype(tensor: Any, dtype: dtypes.dtype) -> Any:
     if geometry.dtype is dtype:
         return tensor
     return _relaid(_to_copy(tensor, dtype), layout.strides_in_format(geometry, None))
-
-
