@@ -34,3 +34,4 @@ from torchlike.ops.softmax import *
 from torchlike.ops.sort import *
 from torchlike.ops.special_functions import *
 from torchlike.ops.statistics import *
+from torchlike.ops.view_copies import *

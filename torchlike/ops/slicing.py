@@ -12,7 +12,8 @@ import numpy as np
 from jax import lax
 
 from torchlike._core import dispatch
-from torchlike._core.errors import check, scalar_type, wrap_dim
+from torchlike._core.arguments import as_int, as_ints, is_int
+from torchlike._core.errors import check, invalid_combination, scalar_type, wrap_dim
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry
@@ -69,25 +70,32 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     tensor([[2, 3],
             [5, 6]])
     """
+    dim, first = narrowed(dispatch.shape_of(input), dim, start, length)
+    return dispatch.call_view(_slice.op, (input,), (dim, first, first + length, 1))
+
+
+def narrowed(size: Ints, dim: int, start: Any, length: int) -> tuple[int, int]:
+    """The dimension and the first index of a narrowing, both counted from the front, after PyTorch's checks."""
     if isinstance(start, TensorBase):
         kind = start.dtype  # type: ignore[attr-defined]
         integral = not (kind.is_floating_point or kind.is_complex) and scalar_type(kind) != "Bool"
         check(start.dim() == 0 and integral, "start must be an 0-dim integral Tensor.")  # type: ignore[attr-defined]
         start = start.item()  # type: ignore[attr-defined]
-    size = dispatch.shape_of(input)
+    if not is_int(start) or not is_int(length):
+        signatures = "(Tensor input, int dim, Tensor start, int length)", "(Tensor input, int dim, int start, int length)"
+        invalid_combination("narrow", [dim, start, length], *signatures)
     check(bool(size), "narrow() cannot be applied to a 0-dim tensor.")
     check(length >= 0, "narrow(): length must be non-negative.")
-    here = size[wrap_dim(dim, len(size))]
+    dim = wrap_dim(dim, len(size))
+    here = size[dim]
     check(
         -here <= start <= here,
         f"start out of range (expected to be in range of [-{here}, {here}], but got {start})",
         IndexError,
     )
     first = start + here if start < 0 else start
-    check(
-        first <= here - length, f"start ({first}) + length ({length}) exceeds dimension size ({here})."
-    )
-    return dispatch.call_view(_slice.op, (input,), (dim, first, first + length, 1))
+    check(first <= here - length, f"start ({first}) + length ({length}) exceeds dimension size ({here}).")
+    return dim, first
 
 
 def _diagonal_geometry(g: Geometry, offset: int, dim1: int, dim2: int) -> Geometry:
@@ -202,10 +210,15 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
     tensor([[3, 5],
             [4, 6]])
     """
+    return dispatch.call_view(_as_strided.op, (input,), strided_statics(input, size, stride, storage_offset))
+
+
+def strided_statics(input: Tensor, size: Ints, stride: Ints, storage_offset: int | None) -> tuple[Any, ...]:
+    """The static values of ``_as_strided``: what was asked for, and how the input lies in its memory."""
     g = dispatch.geometry_of(input)
+    sizes, strides = as_ints("as_strided", "size", 2, size), as_ints("as_strided", "stride", 3, stride)
     offset = g.offset if storage_offset is None else storage_offset
-    statics = (tuple(size), tuple(stride), offset, (g.stride, g.offset), input._storage.nbytes)
-    return dispatch.call_view(_as_strided.op, (input,), statics)
+    return sizes, strides, offset, (g.stride, g.offset), input._storage.nbytes
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -350,14 +363,18 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     >>> torch.chunk(torch.arange(5), 3)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
-    size = dispatch.shape_of(input)
-    check(bool(size), "chunk expects at least a 1-dimensional tensor")
-    check(chunks > 0, f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    have = size[wrap_dim(dim, len(size))]
-    piece = (have + chunks - 1) // chunks
+    piece = chunk_size(dispatch.shape_of(input), chunks, dim)
     if piece == 0:
         return dispatch.call_view(split_with_sizes.op, (input,), ((0,) * chunks, dim))
     return dispatch.call_view(_split.op, (input,), (piece, dim))
+
+
+def chunk_size(size: Ints, chunks: int, dim: int) -> int:
+    """The size of the pieces when a dimension is cut into a number of them."""
+    chunks = as_int("chunk", "chunks", 2, chunks)
+    check(bool(size), "chunk expects at least a 1-dimensional tensor")
+    check(chunks > 0, f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    return (size[wrap_dim(dim, len(size))] + chunks - 1) // chunks
 
 
 @composite
