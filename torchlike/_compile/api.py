@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,25 @@ def compile(
     return wrapper
 
 
+def forget_programs() -> None:
+    """Forget the programs of all compiled functions."""
+    for compiled in list(_all):
+        compiled.entries.clear()
+        compiled.refused = None
+
+
+def run_eagerly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that refuses to be captured."""
+
+    @functools.wraps(function)
+    def eager(*args: Any, **kwargs: Any) -> Any:
+        if is_compiling():
+            raise Uncapturable(f"it calls {_name(function)}, which torch.compiler.disable excludes")
+        return function(*args, **kwargs)
+
+    return eager
+
+
 class OptimizedModule(Module):
     """A module whose call is compiled; everything else is the original module's."""
 
@@ -91,6 +111,10 @@ class OptimizedModule(Module):
         return getattr(self._modules["_orig_mod"], name)
 
 
+# Every compiled function that is alive, for torch.compiler.reset.
+_all: weakref.WeakSet[Compiled] = weakref.WeakSet()
+
+
 class _Entry:
     """What is known of one combination of arguments."""
 
@@ -110,6 +134,7 @@ class Compiled:
         self.entries: dict[Any, _Entry] = {}
         self.compilations = 0
         self.refused: str | None = None
+        _all.add(self)
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if is_compiling() or self.refused is not None:

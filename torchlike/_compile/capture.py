@@ -9,6 +9,7 @@ Inputs that nothing uses are pruned. Everything is put back before the program r
 from __future__ import annotations
 
 import gc
+import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend import core as jax_core
 from jax.interpreters import partial_eval
 
@@ -193,11 +195,30 @@ def capture(leaves: list[Any], call: Callable[[list[Any]], Any], guards: Guards)
     Raises Uncapturable for what cannot be one, with everything put back as it was.
     """
     trace = Trace(leaves, call, guards)
+    first = _fingerprint(trace.make(trace.run))
     closed = trace.make(trace.run)
     trace.stand_ins = []
+    if _fingerprint(closed) != first:
+        # A clock, a file, a hidden counter: what two runs in a row do not agree on must not be built in.
+        raise Uncapturable("two runs of it compute different things from the same tensors")
     if leaked():
         raise Uncapturable("it keeps a tensor that it made beyond the call")
     return trace.program(closed)
+
+
+def _fingerprint(closed: Any) -> tuple[str, tuple[bytes, ...]]:
+    """What a trace computes, as text and bytes."""
+    return str(closed.jaxpr), tuple(np.asarray(c).tobytes() for c in closed.consts if not _is_key(c))
+
+
+def _is_key(constant: Any) -> bool:
+    return bool(jnp.issubdtype(constant.dtype, jax.dtypes.prng_key))
+
+
+def _host_randomness() -> Any:
+    """Where Python's and NumPy's own generators stand."""
+    _, words, position, *_ = np.random.get_state(legacy=True)
+    return random.getstate(), words.tobytes(), position
 
 
 def _moved(before: Any, after: Any) -> bool:
@@ -229,6 +250,8 @@ class Trace:
         ]
         rates = [jax.ShapeDtypeStruct((), jnp.float64, weak_type=True) for _ in self.rates]
         key = jax.eval_shape(lambda: jax.random.key(0))
+        host = _host_randomness()
+        host_states = random.getstate(), np.random.get_state()
         try:
             closed = jax.make_jaxpr(run)(avals, arguments, rates, key, *more)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
@@ -239,9 +262,12 @@ class Trace:
             changed = self.guards.restore()
             drawn = generator.default_generator.mark()
             generator.default_generator.rewind(marks)
+            host_drawn = _host_randomness() != host
+            random.setstate(host_states[0])
+            np.random.set_state(host_states[1])
         if changed:
             raise Uncapturable(f"it changes Python state ({', '.join(sorted(set(changed)))})")
-        if _moved(marks, drawn):
+        if host_drawn or _moved(marks, drawn):
             raise Uncapturable("it draws random numbers on the host")
         return closed
 
