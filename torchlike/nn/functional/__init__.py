@@ -1,0 +1,8 @@
+"""The functions behind the layers of ``torch.nn``."""
+
+from torchlike.nn.functional.activation import *
+from torchlike.nn.functional.classification import *
+from torchlike.nn.functional.dropout import *
+from torchlike.nn.functional.linear import *
+from torchlike.nn.functional.random_activation import *
+from torchlike.nn.functional.regression import *

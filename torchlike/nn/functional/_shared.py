@@ -1,0 +1,48 @@
+"""What several families of functions need: checks of arguments, reductions of losses, the reduction's legacy spelling."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import jax.numpy as jnp
+
+from torchlike._core.tensor_state import TensorBase
+
+Array = Any
+
+
+def expect_tensor(function: str, name: str, position: int, value: Any) -> None:
+    """Refuse an argument that is no tensor in PyTorch's words."""
+    if not isinstance(value, TensorBase):
+        kind = "str" if isinstance(value, str) else type(value).__name__
+        raise TypeError(f"{function}(): argument '{name}' (position {position}) must be Tensor, not {kind}")
+
+
+def ndim(tensor: Any) -> int:
+    """The number of dimensions of a tensor, without asking for its shape as a Size."""
+    geometry = tensor._geometry
+    return len(geometry.size) if geometry is not None else tensor._storage.array.ndim
+
+
+def reduction_name(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+    """Return the reduction a call means, the deprecated ``size_average`` and ``reduce`` included."""
+    if size_average is not None or reduce is not None:
+        averaged = size_average is None or size_average
+        reduced = reduce is None or reduce
+        reduction = "none" if not reduced else "mean" if averaged else "sum"
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=4
+        )
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+def reduced(values: Array, reduction: str) -> Array:
+    """Reduce the losses of all elements; halves are summed in float32 and rounded once."""
+    if reduction == "none":
+        return values
+    wide = values.astype(jnp.float32) if values.dtype in (jnp.float16, jnp.bfloat16) else values
+    total = jnp.sum(wide) if reduction == "sum" else jnp.mean(wide)
+    return total.astype(values.dtype)

@@ -1,0 +1,473 @@
+"""Activation layers."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from torchlike import ops
+from torchlike.nn import init as initializers
+from torchlike.nn import functional as F
+from torchlike.nn.modules.module import Module
+from torchlike.nn.parameter import Parameter
+
+__all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSigmoid",
+    "LogSoftmax",
+    "Mish",
+    "PReLU",
+    "RReLU",
+    "ReLU",
+    "ReLU6",
+    "SELU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Tanh",
+    "Tanhshrink",
+    "Threshold",
+]
+
+Tensor = Any
+
+
+class _InPlace(Module):
+    """An activation without options but ``inplace``."""
+
+    __constants__ = ["inplace"]  # noqa: RUF012
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return "inplace=True" if self.inplace else ""
+
+
+class ReLU(_InPlace):
+    """Return ``max(input, 0)``.
+
+    >>> torch.nn.ReLU()(torch.tensor([-1., 2.]))
+    tensor([0., 2.])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.relu(input, self.inplace)
+
+
+class SiLU(_InPlace):
+    """Return ``input * sigmoid(input)``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.silu(input, self.inplace)
+
+
+class Mish(_InPlace):
+    """Return ``input * tanh(softplus(input))``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.mish(input, self.inplace)
+
+
+class SELU(_InPlace):
+    """Return the exponential linear unit scaled so that mean 0 and variance 1 are kept from layer to layer."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.selu(input, self.inplace)
+
+
+class Hardsigmoid(Module):
+    """Return ``relu6(input + 3) / 6``."""
+
+    __constants__ = ["inplace"]  # noqa: RUF012
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.hardsigmoid(input, self.inplace)
+
+
+class Hardswish(Module):
+    """Return ``input * relu6(input + 3) / 6``."""
+
+    __constants__ = ["inplace"]  # noqa: RUF012
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.hardswish(input, self.inplace)
+
+
+class Hardtanh(Module):
+    """Return the elements brought between ``min_val`` and ``max_val``.
+
+    >>> torch.nn.Hardtanh(0, 1)(torch.tensor([-1., 2.]))
+    tensor([0., 1.])
+    """
+
+    __constants__ = ["min_val", "max_val", "inplace"]  # noqa: RUF012
+
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
+        super().__init__()
+        for old, new, value in (("min_value", "min_val", min_value), ("max_value", "max_val", max_value)):
+            if value is not None:
+                warnings.warn(
+                    f"keyword argument `{old}` is deprecated and rename to `{new}`", FutureWarning, stacklevel=2
+                )
+        self.min_val = min_val if min_value is None else min_value
+        self.max_val = max_val if max_value is None else max_value
+        self.inplace = inplace
+        if self.max_val <= self.min_val:
+            raise AssertionError(f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"min_val={self.min_val}, max_val={self.max_val}" + (", inplace=True" if self.inplace else "")
+
+
+class ReLU6(Hardtanh):
+    """Return the elements brought between 0 and 6."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0, inplace)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return "inplace=True" if self.inplace else ""
+
+
+class Threshold(Module):
+    """Return the elements above ``threshold``, with ``value`` in place of the others."""
+
+    __constants__ = ["threshold", "value", "inplace"]  # noqa: RUF012
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.value = value
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"threshold={self.threshold}, value={self.value}" + (", inplace=True" if self.inplace else "")
+
+
+class RReLU(Module):
+    """Return ``input`` where it is positive, elsewhere scaled: by the mean of the bounds, or while training at random."""
+
+    __constants__ = ["lower", "upper", "inplace"]  # noqa: RUF012
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")
+
+
+class _Scaled(Module):
+    """An exponential unit with its ``alpha``."""
+
+    __constants__ = ["alpha", "inplace"]  # noqa: RUF012
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class ELU(_Scaled):
+    """Return ``input`` above 0 and ``alpha * (exp(input) - 1)`` below."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.elu(input, self.alpha, self.inplace)
+
+
+class CELU(_Scaled):
+    """Return ``max(input, 0) + min(0, alpha * (exp(input / alpha) - 1))``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.celu(input, self.alpha, self.inplace)
+
+
+class LeakyReLU(Module):
+    """Return ``input`` where it is positive, ``negative_slope * input`` elsewhere."""
+
+    __constants__ = ["inplace", "negative_slope"]  # noqa: RUF012
+
+    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
+
+
+class PReLU(Module):
+    """Return ``input`` where it is positive, ``weight * input`` elsewhere; one weight, or one a channel (dimension 1).
+
+    >>> torch.nn.PReLU()(torch.tensor([-1., 2.])).tolist()
+    [-0.25, 2.0]
+    """
+
+    __constants__ = ["num_parameters"]  # noqa: RUF012
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self.num_parameters = num_parameters
+        self.init = init
+        self.weight = Parameter(ops.empty(num_parameters, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Give the weight its first value."""
+        initializers.constant_(self.weight, self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"num_parameters={self.num_parameters}"
+
+
+class GLU(Module):
+    """Return the first half of ``input`` along ``dim`` times the sigmoid of the second."""
+
+    __constants__ = ["dim"]  # noqa: RUF012
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"dim={self.dim}"
+
+
+class GELU(Module):
+    """Return ``input`` times the normal distribution's cumulative function of it, exact or by a tanh ("tanh")."""
+
+    __constants__ = ["approximate"]  # noqa: RUF012
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.gelu(input, approximate=self.approximate)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"approximate={self.approximate!r}"
+
+
+class Softplus(Module):
+    """Return ``log(1 + exp(beta * input)) / beta``; where ``beta * input`` exceeds ``threshold``, ``input`` itself."""
+
+    __constants__ = ["beta", "threshold"]  # noqa: RUF012
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta = beta
+        self.threshold = threshold
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class _Shrink(Module):
+    """A shrinking activation with its bound."""
+
+    __constants__ = ["lambd"]  # noqa: RUF012
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return str(self.lambd)
+
+
+class Hardshrink(_Shrink):
+    """Return the elements whose magnitude is above ``lambd``, 0 in place of the others."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.hardshrink(input, self.lambd)
+
+
+class Softshrink(_Shrink):
+    """Return the elements moved towards 0 by ``lambd``, those within it becoming 0."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.softshrink(input, self.lambd)
+
+
+class Sigmoid(Module):
+    """Return ``1 / (1 + exp(-input))``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return ops.sigmoid(input)
+
+
+class Tanh(Module):
+    """Return the hyperbolic tangent."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return ops.tanh(input)
+
+
+class LogSigmoid(Module):
+    """Return ``log(sigmoid(input))``, computed without overflow."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.logsigmoid(input)
+
+
+class Softsign(Module):
+    """Return ``input / (1 + abs(input))``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.softsign(input)
+
+
+class Tanhshrink(Module):
+    """Return ``input - tanh(input)``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.tanhshrink(input)
+
+
+class _AlongDim(Module):
+    """An activation along one dimension."""
+
+    __constants__ = ["dim"]  # noqa: RUF012
+    dim: int | None
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.__dict__.setdefault("dim", None)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"dim={self.dim}"
+
+
+class Softmax(_AlongDim):
+    """Return ``exp(input) / sum(exp(input))`` along ``dim``.
+
+    >>> torch.nn.Softmax(dim=0)(torch.zeros(2))
+    tensor([0.5000, 0.5000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.softmax(input, self.dim, _stacklevel=5)
+
+
+class Softmin(_AlongDim):
+    """Return the softmax of ``-input`` along ``dim``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.softmin(input, self.dim, _stacklevel=5)
+
+
+class LogSoftmax(_AlongDim):
+    """Return the logarithm of the softmax along ``dim``, computed without overflow."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        return F.log_softmax(input, self.dim, _stacklevel=5)
+
+
+class Softmax2d(Module):
+    """Return the softmax over the channels of (n, c, h, w) or (c, h, w)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the activation."""
+        if input.dim() not in (3, 4):
+            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
+        return F.softmax(input, -3, _stacklevel=5)
