@@ -7,6 +7,7 @@ what a graph node keeps, by reference. A backward kernel is itself a `Kernel`, s
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -357,9 +358,9 @@ class _BodyCall:
             for g, s in zip(grads, shapes, strict=True)
         ]
         assert self.op.formula is not None
-        given = self.op.formula(
-            cotangents[0] if len(shapes) == 1 else tuple(cotangents), tuple(mids), tuple(outs), **self.statics
-        )
+        formula = functools.partial(self.op.formula, **self.statics)
+        cotangent = cotangents[0] if len(shapes) == 1 else tuple(cotangents)
+        given = self._with_given(formula, cotangent, tuple(mids), tuple(outs))
         chosen = []
         for i, mid in zip(mask, selected, strict=True):
             gradient = given[i]
@@ -417,10 +418,14 @@ class _BodyCall:
         return cast(out, dtype)
 
     def _body(self, mids: Sequence[Any]) -> Any:
+        return self._with_given(self._called, mids)
+
+    def _with_given(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a body or a formula, which may ask ``operands_given()``."""
         previous = _tracing.operands
         _tracing.operands = self.given
         try:
-            return self._called(mids)
+            return function(*arguments)
         finally:
             _tracing.operands = previous
 
