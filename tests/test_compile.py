@@ -347,9 +347,9 @@ def test_what_cannot_be_captured_runs_eagerly_with_a_warning(name: str) -> None:
         assert calls[0] == 3
     if name == "kept":
         assert [k.tolist() for k in kept] == [[2.0, 2.0]] * 3
+    strict = torch.compile(function, fullgraph=True)
+    strict(x)
     with pytest.raises(RuntimeError, match=reason):
-        strict = torch.compile(function, fullgraph=True)
-        strict(x)
         strict(x)
 
 

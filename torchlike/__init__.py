@@ -1,7 +1,8 @@
 """PyTorch's API and its define-by-run semantics, running on jax: ``import torchlike as torch``."""
 
-from torchlike import autograd, cuda, cuda, random, torch_version, version
+from torchlike import autograd, compiler, cuda, nn, optim, random, torch_version, version
 from torchlike._alias import as_torch, install_as_torch, uninstall_as_torch
+from torchlike._compile import compile  # noqa: A004 - PyTorch's name
 from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor
 from torchlike._core.device import device, get_default_device, set_default_device
 from torchlike._core.dtype import *
@@ -31,5 +32,6 @@ from torchlike.autograd import (
     set_grad_enabled,
 )
 from torchlike.ops import *
+from torchlike.ops.sampling import _sample_dirichlet, _standard_gamma
 from torchlike.random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from torchlike.version import __version__
