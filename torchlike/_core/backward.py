@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
+import math
 import operator
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from torchlike._core import dispatch, errors, layout, saved, tape, views
 from torchlike._core.history import add, compute, zeros_like
@@ -24,7 +26,16 @@ from torchlike._core.kernels import Kernel, cast, run
 from torchlike._core.tape import AccumulateGrad, Edge, Node, OpNode, watching
 from torchlike._core.tensor_state import TensorBase, modes
 
-__all__ = ["as_tensor", "check_shape", "compute", "implicit_gradient", "retain", "run_backward", "zeros_like"]
+__all__ = [
+    "as_tensor",
+    "check_gradient",
+    "compute",
+    "implicit_gradient",
+    "retain",
+    "run_backward",
+    "running",
+    "zeros_like",
+]
 
 
 def apply_op(node: OpNode, grads: list[Any], create_graph: bool) -> Sequence[Any]:
@@ -120,6 +131,23 @@ def to_device(node: tape.ToDevice, grads: list[Any], create_graph: bool) -> Sequ
 
 
 tape.ToDevice.apply = to_device  # type: ignore[assignment, method-assign]
+
+
+def call_node(node: Node, *grads: Any) -> Any:
+    """``grad_fn(*grads)``: run one node on its own, recorded as any other operation."""
+    if len(grads) != node.outputs:
+        raise TypeError(f"expected {node.outputs} arguments, got {len(grads)} instead")
+    for index, grad in enumerate(grads):
+        if grad is not None and not isinstance(grad, TensorBase):
+            raise TypeError(f"argument {index} is not a Variable")
+    outs = _run_node(Task(True, True), node, list(grads))
+    results: list[Any] = [None] * len(node.next_functions)
+    for place, out in zip(node.edge_places(), outs or (), strict=False):
+        results[place] = out
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+Node.__call__ = call_node  # type: ignore[attr-defined]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -382,53 +410,42 @@ def _leading_to(targets: Sequence[Node], graph: dict[Node, int], run_targets: bo
 # The gradients a walk starts with
 
 
-def implicit_gradient(root: TensorBase) -> Any:
+def implicit_gradient(shape: tuple[int, ...], dtype: Any, device: Any) -> Any:
     """The gradient of a root for which none was given: one, if the root is a real scalar."""
-    array = dispatch.array_of(root)
-    errors.check(array.size == 1, "grad can be implicitly created only for scalar outputs")
+    errors.check(math.prod(shape) == 1, "grad can be implicitly created only for scalar outputs")
     errors.check(
-        jnp.issubdtype(array.dtype, jnp.floating),
-        f"grad can be implicitly created only for real scalar outputs but got torch.{array.dtype}",
+        jnp.issubdtype(dtype, jnp.floating),
+        f"grad can be implicitly created only for real scalar outputs but got torch.{dtype}",
     )
-    return _ones(array)
-
-
-_ones_cache: dict[Any, Any] = {}
-
-
-def _ones(array: Any) -> Any:
-    """A cached array of one, of a scalar's shape and type, where it lives."""
-    if isinstance(array, jax.core.Tracer):
-        return jnp.ones(array.shape, array.dtype)
-    key = (array.shape, array.dtype, array.device)
-    found = _ones_cache.get(key)
+    key = (shape, dtype, device)
+    found = _ones.get(key)
     if found is None:
-        found = _ones_cache[key] = jax.device_put(jnp.ones(array.shape, array.dtype), array.device)
+        found = layout.put(np.ones(shape, dtype), device)
+        if not isinstance(found, jax.core.Tracer):
+            _ones[key] = found
     return found
 
 
-def check_shape(output: TensorBase, grad: TensorBase, index: int) -> Any:
-    """Check a caller's gradient against its output; returns it in the output's type."""
-    shape, given = tuple(dispatch.shape_of(output)), tuple(dispatch.shape_of(grad))
-    if shape != given:
-        raise RuntimeError(
-            f"Mismatch in shape: grad_output[{index}] has a shape of torch.Size({list(given)}) and output[{index}] has a shape of"
-            f" torch.Size({list(shape)})."
-        )
-    source, target = dispatch.array_of(grad).dtype, dispatch.array_of(output).dtype
-    if jnp.issubdtype(source, jnp.complexfloating) != jnp.issubdtype(target, jnp.complexfloating):
-        raise RuntimeError(
-            "For complex Tensors, both grad_output and output are required to have the same dtype."
-            f" Mismatch in dtype: grad_output[{index}] has a dtype of torch.{source} and output[{index}] has a dtype of torch.{target}."
-        )
-    return grad if source == target else dispatch.apply(_cast_kernel(target), [grad])
+_ones: dict[Any, Any] = {}
 
 
-_cast_kernels: dict[Any, Kernel] = {}
+def check_gradient(shape: tuple[int, ...], dtype: Any, grad: TensorBase, index: int) -> Any:
+    """Check a caller's gradient against the output it belongs to; returns it in the output's type."""
+    given = tuple(dispatch.shape_of(grad))
+    errors.check(
+        shape == given,
+        f"Mismatch in shape: grad_output[{index}] has a shape of torch.Size({list(given)}) and output[{index}] has a"
+        f" shape of torch.Size({list(shape)}).",
+    )
+    source = dispatch.geometry_of(grad).dtype.np
+    errors.check(
+        jnp.issubdtype(source, jnp.complexfloating) == jnp.issubdtype(dtype, jnp.complexfloating),
+        "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype:"
+        f" grad_output[{index}] has a dtype of torch.{source} and output[{index}] has a dtype of torch.{dtype}.",
+    )
+    return grad if source == dtype else dispatch.apply(_casting(np.dtype(dtype)), [grad])
 
 
-def _cast_kernel(dtype: Any) -> Kernel:
-    found = _cast_kernels.get(dtype)
-    if found is None:
-        found = _cast_kernels[dtype] = Kernel(lambda x: cast(x, dtype), "to", "ToCopyBackward0")
-    return found
+@functools.cache
+def _casting(dtype: Any) -> Kernel:
+    return Kernel(lambda x: cast(x, dtype), "to", "ToCopyBackward0")

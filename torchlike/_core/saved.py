@@ -148,3 +148,60 @@ def _look(node: OpNode, operands: Any, outs: tuple[Any, ...], bump: int) -> None
 
 
 watching.look = _look
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tensors that custom functions save
+
+
+class SavedTensor:
+    """A tensor that a custom function saved.
+
+    Inputs, and whatever else has a life of its own, are kept as they are and come back as the same object. Outputs are kept as
+    their memory only and come back as a new tensor with the function's node as history.
+    """
+
+    __slots__ = ("edge", "geometry", "number", "packed", "requires_grad", "storage", "tensor", "version")
+
+    def __init__(self, tensor: Any, node: Node) -> None:
+        refuse_inference(tensor)
+        self.version = tape.version_of(tensor)
+        self.packed: Packed | None = None
+        self.tensor: Any = None
+        self.storage: Any = None
+        self.edge: tape.Edge | None = None
+        output = tensor._grad_fn is node
+        if modes.saved_hooks:
+            self.packed = Packed(modes.saved_hooks[-1], tensor)
+            if not output:
+                self.edge = tape.gradient_edge(tensor)
+            self.requires_grad = tape.requires_grad(tensor)
+            self.number = tensor._output_nr if output else -1
+        elif output:
+            self.storage, self.geometry = tensor._storage, tensor._geometry
+            self.number = tensor._output_nr
+        else:
+            self.tensor = tensor
+
+    def unpack(self, node: Node) -> Any:
+        """The tensor, after a check that it is still what it was."""
+        if self.packed is not None:
+            result = dispatch.alias(self.packed.unpack())
+            edge = (node, self.number) if self.number >= 0 else self.edge
+            if edge is not None and self.requires_grad:
+                result._grad_fn, result._output_nr = edge
+                result._requires_grad = True
+            return result
+        if self.tensor is not None:
+            found = tape.version_of(self.tensor)
+            if found != self.version:
+                raise modified(dispatch.geometry_of(self.tensor), found, self.version, producer(self.tensor))
+            return self.tensor
+        storage = self.storage
+        found = storage.version if storage.counter is None else storage.counter.n
+        if found != self.version:
+            raise modified(self.geometry or storage.geometry, found, self.version, (node, self.number))
+        result = dispatch.wrap(None)
+        result._storage, result._geometry = storage, self.geometry
+        result._grad_fn, result._output_nr, result._requires_grad = node, self.number, True
+        return result

@@ -129,6 +129,7 @@ class Watching:
         self.hooked = 0  # blocks with hooks on saved tensors active in any thread
         # Set by autograd/anomaly_mode.py: notes where a node was made.
         self.note: Callable[[Node], None] = lambda node: None
+        self.explain: Callable[[Node], None] = lambda node: None
         # Set by saved.py: what record() made, to be looked at.
         self.look: Callable[..., None] = lambda *_: None
 

@@ -106,6 +106,7 @@ class _Modes(threading.local):
     grad: bool = True
     inference: bool = False
     grad_shown: bool = False  # what is_grad_enabled() says in inference mode, where nothing is recorded
+    multithreading: bool = True
     function_modes: tuple[Any, ...] = ()
     function_disabled: int = 0
     saved_hooks: tuple[Any, ...] = ()  # (pack, unpack) of the active saved_tensors_hooks, the innermost last

@@ -123,7 +123,17 @@ def lower(memory: Memory, geometry: Geometry) -> tuple[Path, tuple[int, ...]]:
         found = (0, (), (), (), (geometry.offset,))
     prefix, grid, block, steps, starts = found
     path = Path(
-        geometry.size, geometry.stride, prefix, grid, block, steps, tuple(dims), memory, geometry.dtype, geometry.conj, geometry.neg
+        geometry.size,
+        geometry.stride,
+        prefix,
+        grid,
+        block,
+        steps,
+        tuple(dims),
+        memory,
+        geometry.dtype,
+        geometry.conj,
+        geometry.neg,
     )
     return path, starts
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torchlike._core import backward as engine
 from torchlike._core import dispatch, errors, tape
 from torchlike._core.tensor_state import TensorBase
+from torchlike.autograd.graph import GradientEdge
 
 __all__ = ["backward", "grad"]
 
@@ -22,8 +24,7 @@ def backward(
 ) -> None:
     """Add the gradients of ``tensors`` with respect to the leaves of their graphs to the leaves' ``grad``.
 
-    ``grad_tensors`` are the gradients of the tensors themselves, None for those of one element. See
-    ``Tensor.backward``.
+    ``grad_tensors`` are the gradients of the tensors themselves, None for those of one element. See ``Tensor.backward``.
 
     >>> x = torch.tensor(2., requires_grad=True)
     >>> torch.autograd.backward([x * 3, x ** 2])
@@ -31,28 +32,41 @@ def backward(
     tensor(7.)
     """
     if grad_variables is not None:
+        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
         errors.check(
             grad_tensors is None,
             "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use"
             " `grad_tensors`.",
         )
         grad_tensors = grad_variables
-    roots = _sequence(tensors)
-    given = _gradients(grad_tensors, len(roots))
-    targets: list[tape.Edge] | None = None
     if inputs is not None:
-        wanted = _sequence(inputs)
-        errors.check(len(wanted) > 0, "`inputs` argument to `backward()` cannot be empty.")
-        targets = [_edge_of_input(x) for x in wanted]
-    edges, gradients = _roots(roots, given, create_graph)
+        inputs = tuple(inputs.values()) if type(inputs) is dict else _sequence(inputs)
+        errors.check(len(inputs) > 0, "`inputs` argument to `backward()` cannot be empty.")
+    roots = _sequence(tensors)
+    edges, gradients = _roots(roots, _gradients(grad_tensors, len(roots)), create_graph)
+    if create_graph:
+        _warn_of_cycle()
+    targets = None if inputs is None else [_edge_of_input(x, accumulated=True) for x in inputs]
     keep = create_graph if retain_graph is None else retain_graph
-    found = engine.run_backward(
+    engine.run_backward(
         edges, gradients, retain_graph=keep, create_graph=create_graph, inputs=targets, accumulate_inputs=True
     )
-    if inputs is not None:
-        for x, grad_array in zip(_sequence(inputs), found, strict=True):
-            if x._grad_fn is not None and grad_array is not None:
-                engine.retain(x, grad_array, create_graph)
+
+
+_warned: list[bool] = []
+
+
+def _warn_of_cycle() -> None:
+    if not _warned:
+        _warned.append(True)
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which"
+            " can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to"
+            " use this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and"
+            " avoid the leak.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def grad(
@@ -61,14 +75,15 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Any, ...]:
+) -> Any:
     """Return the gradients of ``outputs`` with respect to ``inputs`` as a tuple, without touching any ``grad``.
 
     ``allow_unused`` gives None for inputs that the outputs do not depend on (an error otherwise), ``materialize_grads``
-    zeros.
+    zeros. For a dict of inputs a dict is returned.
 
     >>> x = torch.tensor(3., requires_grad=True)
     >>> torch.autograd.grad(x ** 2, x)
@@ -80,38 +95,55 @@ def grad(
         )
     allow_unused = materialize_grads if allow_unused is None else allow_unused
     roots = _sequence(outputs)
+    names = None
+    if type(inputs) is dict:
+        names, inputs = tuple(inputs), tuple(inputs.values())
+    elif isinstance(inputs, Mapping):
+        raise TypeError(
+            f"`inputs` argument to `grad()` must be a dict, not {type(inputs).__name__}. Other Mapping types are not"
+            " supported."
+        )
     wanted = _sequence(inputs)
+    errors.check(len(wanted) > 0, "`inputs` argument to `grad()` cannot be empty.")
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other parts of"
+            " the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
     if is_grads_batched:
         raise NotImplementedError("torch.autograd.grad with is_grads_batched=True")
-    given = _gradients(grad_outputs, len(roots))
+    edges, gradients = _roots(roots, _gradients(grad_outputs, len(roots)), create_graph)
     targets = [_edge_of_input(x) for x in wanted]
-    edges, gradients = _roots(roots, given, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
     found = engine.run_backward(edges, gradients, retain_graph=keep, create_graph=create_graph, inputs=targets)
     results = []
-    for x, value in zip(wanted, found, strict=True):
-        if value is None:
-            if materialize_grads:
-                results.append(_zeros(x, create_graph))
-                continue
-            if not allow_unused:
-                raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set"
-                    " allow_unused=True if this"
-                    " is the desired behavior."
-                )
+    for index, (x, value) in enumerate(zip(wanted, found, strict=True)):
+        if value is None and materialize_grads:
+            errors.check(
+                isinstance(x, TensorBase),
+                "materialize_grads cannot be used when the given input is a GradientEdge",
+            )
+            results.append(_zeros(x, create_graph))
+            continue
+        errors.check(
+            value is not None or bool(allow_unused),
+            f"The differentiated Tensor at index {index} appears to not have been used in the graph. Set allow_unused=True if"
+            " this is the desired behavior.",
+        )
         results.append(engine.as_tensor(value))
-    return tuple(results)
+    return tuple(results) if names is None else dict(zip(names, results, strict=True))
 
 
 def _zeros(x: TensorBase, create_graph: bool) -> Any:
-    zeros = dispatch.apply(engine.zeros_like, [x.detach()])  # type: ignore[attr-defined]
+    zeros = dispatch.apply(engine.zeros_like, [dispatch.alias(x)])
     zeros._requires_grad = create_graph
     return zeros
 
 
 def _sequence(tensors: Any) -> tuple[Any, ...]:
-    return (tensors,) if isinstance(tensors, TensorBase) else tuple(tensors)
+    return (tensors,) if isinstance(tensors, TensorBase | GradientEdge) else tuple(tensors)
 
 
 def _gradients(given: Any, count: int) -> Sequence[Any]:
@@ -122,32 +154,52 @@ def _gradients(given: Any, count: int) -> Sequence[Any]:
     return found
 
 
-def _edge_of_input(x: Any) -> tape.Edge:
-    if not isinstance(x, TensorBase):
-        raise TypeError(f"expected Tensor as element 0 in argument 0, but got {type(x).__name__}")
+def _edge_of_input(x: Any, *, accumulated: bool = False) -> tape.Edge:
+    """Where the gradient of an input arrives; one that accumulates retains its gradient if it is not a leaf."""
+    if isinstance(x, GradientEdge):
+        return x[:2]
+    errors.check(
+        isinstance(x, TensorBase), f"all inputs have to be Tensors or GradientEdges, but got {type(x).__name__}"
+    )
     edge = tape.gradient_edge(x)
-    if edge is None:
+    if accumulated:
+        x.retain_grad()
+    elif edge is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
+    assert edge is not None
     return edge
 
 
 def _roots(roots: Sequence[Any], given: Sequence[Any], create_graph: bool) -> tuple[list[tape.Edge], list[Any]]:
+    """Where the walk starts, and the gradients that it starts with."""
     gradients: list[Any] = []
     for index, (root, gradient) in enumerate(zip(roots, given, strict=True)):
+        edge = isinstance(root, GradientEdge)
+        about = getattr(root, "about", None) if edge else _about(root)
         if gradient is None:
-            if tape.requires_grad(root):
-                gradient = engine.implicit_gradient(root)
+            if about is None:
+                raise NotImplementedError("a GradientEdge that was not made by get_gradient_edge needs a gradient")
+            if edge or tape.requires_grad(root):
+                gradient = engine.implicit_gradient(*about)
         elif isinstance(gradient, TensorBase):
-            gradient = engine.check_shape(root, gradient, index)
+            if about is not None:
+                gradient = engine.check_gradient(*about[:2], gradient, index)
             if not create_graph:
                 gradient = dispatch.array_of(gradient)
         else:
             raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
-        gradients.append(dispatch.wrap(gradient) if create_graph and not isinstance(gradient, TensorBase) else gradient)
+        if create_graph and gradient is not None and not isinstance(gradient, TensorBase):
+            gradient = dispatch.wrap(gradient)
+        gradients.append(gradient)
     edges = []
     for index, root in enumerate(roots):
-        edge = tape.gradient_edge(root)
+        edge = root[:2] if isinstance(root, GradientEdge) else tape.gradient_edge(root)
         if edge is None:
             raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
         edges.append(edge)
     return edges, gradients
+
+
+def _about(root: Any) -> tuple[tuple[int, ...], Any, Any]:
+    geometry = dispatch.geometry_of(root)
+    return geometry.size, geometry.dtype.np, dispatch.device_of(root)

@@ -211,3 +211,32 @@ def _set(mode: bool) -> None:
 def is_inference_mode_enabled() -> bool:
     """Return whether inference mode is on."""
     return modes.inference
+
+
+class set_multithreading_enabled(_Switch):
+    """Accepted for compatibility, as a function or as a block: the backward runs in the thread that calls it anyway.
+
+    >>> with torch.autograd.set_multithreading_enabled(False):
+    ...     torch.autograd.is_multithreading_enabled()
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.previous = modes.multithreading
+        self.mode = mode
+        modes.multithreading = bool(mode)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exception: object) -> None:
+        modes.multithreading = self.previous
+
+    def clone(self) -> _Switch:
+        """A fresh switch of the same kind."""
+        return type(self)(self.mode)
+
+
+def is_multithreading_enabled() -> bool:
+    """Return what `set_multithreading_enabled` was told last."""
+    return modes.multithreading
