@@ -35,3 +35,5 @@ from torchlike.ops.sort import *
 from torchlike.ops.special_functions import *
 from torchlike.ops.statistics import *
 from torchlike.ops.view_copies import *
+from torchlike.ops.search import *
+from torchlike.ops.unique import *
