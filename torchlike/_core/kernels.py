@@ -101,6 +101,7 @@ class BackwardPlan:
         "loose_outputs",
         "mask",
         "n_out",
+        "nothing",
         "outputs",
         "seen",
         "single",
@@ -124,6 +125,7 @@ class BackwardPlan:
         avals = [_aval(x) for x in operands]
         out_avals = [_aval(x) for x in outs]
         present = tuple(i for i, a in enumerate(out_avals) if differentiable(a.dtype))
+        self.nothing = not present  # all outputs are integers or bools
         n_in, n_out = len(avals), len(out_avals)
 
         def everything(values: Sequence[Any], results: Sequence[Any], grads: Sequence[Any]) -> Any:
@@ -500,6 +502,8 @@ def _cast_scalar(x: Any, number: Any, compute: Any, name: str) -> Any:
     """Bring a Scalar (alpha, beta, value) to the compute type, refusing what would lose its meaning."""
     if number != TENSOR:
         integral = jnp.issubdtype(compute, jnp.integer) or compute == jnp.bool_
+        if name not in ("alpha", "beta"):
+            return cast(jnp.asarray(x), compute)  # the factor of addcmul loses its fraction without a word
         if number is float and integral:
             raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
         if number is bool and compute != jnp.bool_:

@@ -398,9 +398,11 @@ def record(
     plan = kernel.backwards.get(key)
     if plan is None or plan.epoch != kernel.epoch:
         plan = kernel.backward_plan(key, values, outs)
+    if plan.nothing:
+        return None
     kind = plan.kind
     if kind is None:
-        kind = plan.kind = named(OpNode, kernel.node)
+        kind = plan.kind = named(OpNode, kernel.node.rpartition("::")[2])
     node: OpNode = kind(kernel, plan, tuple(edges))
     saved = []
     guards = node.guards
