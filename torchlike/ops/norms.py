@@ -16,7 +16,8 @@ from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.promote import promote_types
 from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
-from torchlike.ops.reduce import Dims, expanded, widened
+from torchlike.ops._dims import Dims
+from torchlike.ops.reduce import expanded, widened
 
 __all__ = ["dist", "norm", "renorm"]
 

@@ -79,7 +79,12 @@ def sub(input: ArrayLike, other: ArrayLike, *, alpha: Scalar = 1) -> Array:
 subtract = alias(sub, "subtract")
 
 
-@op(promote=DEFAULT, out=False, node=lambda pattern: "RsubBackward0" if pattern[1] == "T" else "RsubBackward1")
+@op(
+    promote=DEFAULT,
+    method=False,
+    out=False,
+    node=lambda pattern: "RsubBackward0" if pattern[1] == "T" else "RsubBackward1",
+)
 def rsub(input: Array, other: ArrayLike, *, alpha: Scalar = 1) -> Array:
     """Return ``other - alpha * input``, broadcast. Raises RuntimeError for bools.
 
@@ -140,8 +145,8 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) 
     given = operands_given()
     if all(g is not None and g[0].np in BOOL | INTEGERS | UNSIGNED for g in given[1:3]):
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a "
-            "true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform "
+            "a true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
             "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
             "tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value "
             "* tensor1 / tensor2), for all dtypes."

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from torchlike._core.op import DEFAULT, Array, ArrayLike, alias, defvjp, op, operands_given, overloads
-from torchlike.ops._checks import BARE, COMPLEX, FLOAT8, is_in, refuse, refuse_with
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, is_in, refuse, refuse_with
 
 __all__ = ["clamp", "clamp_max", "clamp_min", "clip", "fmax", "fmin", "maximum", "minimum"]
 
@@ -53,7 +53,7 @@ def _(grad, inputs, outputs):
 @defvjp(minimum)
 def _(grad, inputs, outputs):
     input, other = inputs
-    return _shared(grad, other, input)[::-1]
+    return _shared(grad, other, input)
 
 
 @op(promote=DEFAULT)
@@ -108,19 +108,31 @@ def clamp(input: Array, min: ArrayLike | None = None, max: ArrayLike | None = No
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    refuse_with("clamp is not supported for complex types", input, COMPLEX, NotImplementedError)
-    lower_only, upper_only = max is None, min is None
-    tensors = any(g is not None and g[1] != "number" for g in operands_given()[1:])
-    if tensors:
-        refuse("maximum_cpu" if lower_only else "minimum_cpu" if upper_only else "clamp_cpu", input, BARE)
+    if max is None:
+        _check_clamp("maximum_cpu", "clamp_min_scalar_cpu", input)
+    elif min is None:
+        _check_clamp("minimum_cpu", "clamp_max_scalar_cpu", input)
     else:
-        refuse(
-            "clamp_min_scalar_cpu" if lower_only else "clamp_max_scalar_cpu" if upper_only else "clamp_scalar_cpu",
-            input,
-            BARE,
-        )
-    result = input if min is None else jnp.maximum(input, min)
-    return result if max is None else jnp.minimum(result, max)
+        _check_clamp("clamp_cpu", "clamp_scalar_cpu", input)
+    result = input if min is None else _at_least(input, min)
+    return result if max is None else _at_most(result, max)
+
+
+def _check_clamp(of_tensors: str, of_numbers: str, input: Array) -> None:
+    refuse_with("clamp is not supported for complex types", input, COMPLEX, NotImplementedError)
+    if all(given is None or given[1] == "number" for given in operands_given()[1:]):
+        refuse(of_numbers, input, BARE)
+    else:
+        refuse(of_tensors, input, BARE, BOOL if of_tensors == "clamp_cpu" else frozenset())
+
+
+def _at_least(x: Array, low: Array) -> Array:
+    # Of 0.0 and -0.0 the input stays, which jnp.maximum does not promise; nan wins on either side.
+    return jnp.where((x < low) | (low != low), low, x)
+
+
+def _at_most(x: Array, high: Array) -> Array:
+    return jnp.where((x > high) | (high != high), high, x)
 
 
 @defvjp(clamp)
@@ -149,8 +161,8 @@ def clamp_min(input: Array, min: ArrayLike) -> Array:
     >>> torch.clamp_min(torch.tensor([-1.0, 0.5]), 0)
     tensor([0.0000, 0.5000])
     """
-    refuse("maximum_cpu", input, BARE, COMPLEX)
-    return jnp.maximum(input, min)
+    _check_clamp("maximum_cpu", "clamp_min_scalar_cpu", input)
+    return _at_least(input, min)
 
 
 @defvjp(clamp_min)
@@ -170,8 +182,8 @@ def clamp_max(input: Array, max: ArrayLike) -> Array:
     >>> torch.clamp_max(torch.tensor([-1.0, 0.5]), 0)
     tensor([-1.,  0.])
     """
-    refuse("minimum_cpu", input, BARE, COMPLEX)
-    return jnp.minimum(input, max)
+    _check_clamp("minimum_cpu", "clamp_max_scalar_cpu", input)
+    return _at_most(input, max)
 
 
 @defvjp(clamp_max)

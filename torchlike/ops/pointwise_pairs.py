@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike import return_types
+from torchlike._core import errors
+from torchlike._core.dispatch import call_inplace
 from torchlike._core.op import (
     COMPLEX_TO_FLOAT,
     DEFAULT,
@@ -16,6 +18,7 @@ from torchlike._core.op import (
     NO_OPMATH,
     Array,
     ArrayLike,
+    NoDerivative,
     alias,
     composite,
     defvjp,
@@ -88,7 +91,8 @@ def angle(input: Any, *, out: Any = None) -> Any:
 @op(promote=NO_OPMATH, inplace=True, method=False, node="ConjPhysicalBackward0")
 def _conj_physical(input: Array) -> Array:
     """The complex conjugate."""
-    return lax.conj(input)
+    refuse("conj_cpu", input, BARE)
+    return lax.conj(input) if is_in(input, COMPLEX) else input
 
 
 @composite
@@ -166,7 +170,7 @@ def nextafter(input: Array, other: Array) -> Array:
     return lax.nextafter(input, other)
 
 
-@op(promote=INT_TO_FLOAT, inplace="both")
+@op(promote=INT_TO_FLOAT)
 def ldexp(input: Array, other: Array) -> Array:
     """Return ``input * 2**other``, broadcast.
 
@@ -175,6 +179,14 @@ def ldexp(input: Array, other: Array) -> Array:
     """
     refuse("pow", input, FLOAT8)
     return input * _power_of_two(other)
+
+
+@composite(name="ldexp_")
+def ldexp_(self: Any, other: Any) -> Any:
+    """Multiply by ``2**other`` in place. Raises RuntimeError for integers and bools."""
+    if not (self.dtype.is_floating_point or self.dtype.is_complex):
+        raise RuntimeError(f"ldexp can't be cast to the desired output type {errors.scalar_type(self.dtype)}")
+    return call_inplace(ldexp.op, (self, other), ())
 
 
 def _power_of_two(exponent: Array) -> Array:
@@ -212,7 +224,7 @@ def _(grad, inputs, outputs):
     return (grad[0] / jnp.exp2(exponent.astype(grad[0].dtype)),)
 
 
-@op(promote=DEFAULT, inplace=True, node="NotImplemented")
+@op(promote=DEFAULT, inplace=True, node="torch::autograd::NotImplemented")
 def heaviside(input: Array, values: Array) -> Array:
     """Return 0 for negative elements, 1 for positive ones and ``values`` for zeros, broadcast.
 
@@ -226,8 +238,15 @@ def heaviside(input: Array, values: Array) -> Array:
     if first is not None and second is not None and first[0] is not second[0]:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     refuse("heaviside_cpu", input, BARE)
+    if is_in(input, BOOL):
+        return input | values
     one = jnp.ones_like(input)
-    return lax.stop_gradient(jnp.where(input == 0, values, jnp.where(input > 0, one, jnp.zeros_like(input))))
+    return jnp.where(input == 0, values, jnp.where(input > 0, one, jnp.zeros_like(input)))
+
+
+@defvjp(heaviside)
+def _(grad, inputs, outputs):
+    raise NoDerivative("derivative for aten::heaviside is not implemented")
 
 
 # Lengths and logarithms ----------------------------------------------------------------------------------------------
@@ -287,7 +306,7 @@ def _greatest_divisor(a: Array, b: Array) -> Array:
     return lax.while_loop(lambda state: jnp.any(state[1] != 0), step, (jnp.abs(a), jnp.abs(b)))[0]
 
 
-@op(promote=DEFAULT, inplace="both")
+@op(promote=NO_OPMATH, inplace="both")
 def gcd(input: Array, other: Array) -> Array:
     """Return the greatest common divisor of integers, broadcast; ``gcd(0, 0)`` is 0.
 
@@ -298,7 +317,7 @@ def gcd(input: Array, other: Array) -> Array:
     return _greatest_divisor(input, other)
 
 
-@op(promote=DEFAULT, inplace="both")
+@op(promote=NO_OPMATH, inplace="both")
 def lcm(input: Array, other: Array) -> Array:
     """Return the least common multiple of integers, broadcast; 0 if one is 0.
 

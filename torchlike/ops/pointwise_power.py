@@ -99,10 +99,10 @@ def _float_power(base: Array, exponent: Array) -> Array:
 def _power_gradients(grad: Array, base: Array, exponent: Array, result: Array) -> tuple[Array, Array]:
     to_base = jnp.where(exponent == 0, 0, grad * (exponent * _float_power(base, exponent - 1)))
     if is_in(exponent, COMPLEX):
-        flat = (base == 0) & (exponent.real >= 0)
+        flat = (base == 0) & (exponent.imag == 0) & (exponent.real >= 0)
     else:
         flat = (base == 0) & (exponent >= 0)
-    to_exponent = jnp.where(flat, 0, grad * (result * jnp.log(jnp.where(flat, 1, base))))
+    to_exponent = grad * jnp.where(flat, 0, result * jnp.log(jnp.where(flat, 1, base)))
     return to_base, to_exponent
 
 

@@ -15,6 +15,7 @@ from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, UNSIGNED, is_in, refuse, refuse_with
+from torchlike.ops._dims import TENSOR, Dims, reduced_dim, reduced_dims
 from torchlike.ops.pointwise_bounds import maximum, minimum
 
 __all__ = [
@@ -34,8 +35,6 @@ __all__ = [
     "prod",
     "sum",
 ]
-
-Dims = int | tuple[int, ...] | None
 
 
 def widened(x: Array) -> Array:
@@ -78,8 +77,9 @@ def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype |
     >>> torch.sum(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
     tensor([3., 7.])
     """
+    dims = reduced_dims("sum", dim, input.ndim, overloaded=True)
     x, result = _accumulated("sum_cpu", input, dtype)
-    return _summed(x, result, errors.wrap_dims(dim, input.ndim), keepdim)
+    return _summed(x, result, dims, keepdim)
 
 
 @op
@@ -89,11 +89,12 @@ def nansum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtyp
     >>> torch.nansum(torch.tensor([1.0, float("nan"), 2.0]))
     tensor(3.)
     """
+    dims = reduced_dims("nansum", dim, input.ndim)
     refuse_with("nansum on CPU does not support complex inputs", input, COMPLEX)
     x, result = _accumulated("nansum_cpu", input, dtype)
     if is_in(x, FLOATS):
         x = jnp.where(jnp.isnan(x), 0, x)
-    return _summed(x, result, errors.wrap_dims(dim, input.ndim), keepdim)
+    return _summed(x, result, dims, keepdim)
 
 
 def _count(shape: tuple[int, ...], dims: tuple[int, ...]) -> int:
@@ -112,6 +113,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype 
     >>> torch.mean(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
     tensor([2., 3.])
     """
+    dims = reduced_dims("mean", dim, input.ndim, overloaded=True)
     target = input.dtype if dtype is None else dtype.np
     if dtype is None and not is_in(input, FLOATS | COMPLEX | FLOAT8):
         raise RuntimeError(
@@ -123,7 +125,6 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype 
             "mean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
             f"Got: {errors.scalar_type(target)}"
         )
-    dims = errors.wrap_dims(dim, input.ndim)
     x, result = _accumulated("sum_cpu", input, dtype or dtypes.of(input.dtype))
     return (_summed(x, x.dtype, dims, keepdim) / _count(input.shape, dims)).astype(result)
 
@@ -157,7 +158,7 @@ def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: 
     if isinstance(dim, tuple):
         errors.invalid_combination(
             "prod",
-            (_TensorName(), dim),
+            (TENSOR, dim),
             "(Tensor input, *, torch.dtype dtype = None)",
             "(Tensor input, int dim, bool keepdim = False, *, torch.dtype dtype = None, Tensor out = None)",
         )
@@ -168,19 +169,16 @@ def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: 
     return jnp.prod(x, dims, keepdims=keepdim, dtype=x.dtype).astype(result)
 
 
-class _TensorName:
-    """Stands for the tensor in an error about the arguments of an operator's body, which sees an array."""
-
-
-_TensorName.__name__ = "Tensor"
-
-
 # Truth values and counts ---------------------------------------------------------------------------------------------
 
 
-def _truth_dims(dim: Dims, ndim: int) -> tuple[int, ...]:
+def _truth(x: Array) -> Array:
+    return x if is_in(x, BOOL) else x != 0
+
+
+def _truth_dims(name: str, dim: Dims, ndim: int) -> tuple[int, ...]:
     # Unlike the other reductions, no dimensions mean none.
-    return () if dim == () else errors.wrap_dims(dim, ndim)
+    return () if dim == () else reduced_dims(name, dim, ndim, overloaded=True)
 
 
 @op
@@ -190,7 +188,7 @@ def any(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     >>> torch.any(torch.tensor([[0, 1], [0, 0]]), 1)
     tensor([ True, False])
     """
-    result = jnp.any(input != 0, _truth_dims(dim, input.ndim), keepdims=keepdim)
+    result = jnp.any(_truth(input), _truth_dims("any", dim, input.ndim), keepdims=keepdim)
     return result.astype(jnp.uint8) if input.dtype == jnp.uint8 else result
 
 
@@ -201,7 +199,7 @@ def all(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     >>> torch.all(torch.tensor([[0, 1], [2, 3]]), 1)
     tensor([False,  True])
     """
-    result = jnp.all(input != 0, _truth_dims(dim, input.ndim), keepdims=keepdim)
+    result = jnp.all(_truth(input), _truth_dims("all", dim, input.ndim), keepdims=keepdim)
     return result.astype(jnp.uint8) if input.dtype == jnp.uint8 else result
 
 
@@ -214,7 +212,7 @@ def count_nonzero(input: Array, dim: Dims = None) -> Array:
     """
     if dim is None:
         refuse("nonzero_count_cpu", input, BARE)
-    return jnp.sum(input != 0, errors.wrap_dims(dim, input.ndim), dtype=jnp.int64)
+    return jnp.sum(_truth(input), errors.wrap_dims(dim, input.ndim), dtype=jnp.int64)
 
 
 # Extremes ------------------------------------------------------------------------------------------------------------
@@ -284,7 +282,7 @@ def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
 
 
 def _amaxmin(name: str, kernel: str, input: Array, dim: Dims, keepdim: bool, largest: bool) -> Array:
-    dims = errors.wrap_dims(dim, input.ndim)
+    dims = reduced_dims(name, dim, input.ndim)
     _check_not_empty(name, input, dims, given=dim is not None and dim != ())
     refuse(kernel, input, BARE, COMPLEX)
     return _extreme(input, dims, keepdim, largest)
@@ -335,7 +333,7 @@ def _argextreme(name: str, input: Array, dim: int | None, keepdim: bool, largest
     refuse_with(f"{name}(): does not support bool input", input, BOOL)
     refuse_with(f"{name}(): does not support complex input", input, COMPLEX)
     given = dim is not None
-    dims = errors.wrap_dims(dim, input.ndim)
+    dims = reduced_dim(name, dim, input.ndim)
     _check_not_empty(name, input, dims, given, IndexError)
     refuse(f"{name}_cpu", input, BARE)
     if input.ndim == 0:

@@ -12,7 +12,8 @@ from jax import lax
 from torchlike._core import errors
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
-from torchlike.ops.reduce import Dims, expanded, widened
+from torchlike.ops._dims import TENSOR, Dims
+from torchlike.ops.reduce import expanded, widened
 
 __all__ = ["std", "std_mean", "var", "var_mean"]
 
@@ -143,7 +144,7 @@ def _variance_arguments(
     if (unbiased is not _MISSING and correction is not _MISSING) or len(args) > 2:
         errors.invalid_combination(
             name,
-            (_TENSOR, *args),
+            (TENSOR, *args),
             "(Tensor input, tuple of ints dim, bool unbiased = True, bool keepdim = False, *, Tensor out = None)",
             "(Tensor input, tuple of ints dim = None, *, Number correction = None, bool keepdim = False, "
             "Tensor out = None)",
@@ -154,14 +155,6 @@ def _variance_arguments(
     if correction is _MISSING or correction is None:
         correction = 1 if unbiased is _MISSING or unbiased else 0
     return dim, correction, keepdim
-
-
-class _Tensor:
-    """Stands for the tensor in an error about arguments."""
-
-
-_Tensor.__name__ = "Tensor"
-_TENSOR = _Tensor()
 
 
 @composite
