@@ -1,10 +1,12 @@
-"""Results that lie in memory as their input does."""
+"""Results computed elsewhere: laid out as their input is, or given a place in its graph."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from torchlike._core import dispatch, layout
+from torchlike._core.kernels import NoDerivative
+from torchlike._core.op import Array, defvjp, op
 
 
 def is_plain(tensor: Any) -> bool:
@@ -19,3 +21,18 @@ def lay_like(result: Any, tensor: Any) -> Any:
         if stride is not None:
             result._storage.replace(result._storage.array, stride)
     return result
+
+
+@op(method=False, out=False, node=lambda pattern, node, missing: node)
+def _recorded(input: Array, values: Array, node: str, missing: str) -> Array:
+    return values + 0
+
+
+@defvjp(_recorded)
+def _(grad: Any, inputs: Any, outputs: Any, node: str, missing: str) -> Any:
+    raise NoDerivative(missing)
+
+
+def without_derivative(input: Any, values: Any, node: str, missing: str) -> Any:
+    """Values that were computed on the host from a tensor that requires grad: in its graph, but with no derivative."""
+    return _recorded(input, values, node, missing) if input.requires_grad else values

@@ -20,6 +20,7 @@ from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import contiguous_strides
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, refuse
 from torchlike.ops._geometry import show
+from torchlike.ops._relay import without_derivative
 from torchlike.ops.matmul import cpp_name
 
 __all__ = ["bincount", "bucketize", "histc", "histogram", "histogramdd", "isin", "searchsorted", "unravel_index"]
@@ -55,7 +56,7 @@ def _positions(boundaries: Array, values: Array, right: bool) -> Array:
     return start.reshape(values.shape)
 
 
-@op(method=False, node="NotImplemented")
+@op(method=False)
 def _searchsorted(
     sorted_sequence: Array, input: ArrayLike, sorter: Array | None, out_int32: bool, right: bool
 ) -> Array:
@@ -151,7 +152,7 @@ def bucketize(
 # Membership and counts
 
 
-@op(method=False, node="NotImplemented")
+@op(method=False)
 def _isin(elements: ArrayLike, test_elements: ArrayLike, invert: bool) -> Array:
     for x in (elements, test_elements):
         kind = scalar_type(x.dtype)
@@ -239,7 +240,12 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     given = np.asarray(dispatch.array_of(weights))
     kind = np.float32 if given.dtype == np.float32 else np.float64
     sums = np.bincount(numbers, given.astype(np.float64), minlength).astype(kind)
-    return dispatch.wrap_host(sums, dispatch.device_of(input))
+    return _unknown(weights, dispatch.wrap_host(sums, dispatch.device_of(input)), "bincount")
+
+
+def _unknown(input: Tensor, values: Tensor, name: str) -> Tensor:
+    missing = f"derivative for aten::{name} is not implemented"
+    return without_derivative(input, values, "torch::autograd::NotImplemented", missing)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -263,8 +269,8 @@ def _histc_check(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> 
     check(math.isfinite(min) and math.isfinite(max), f"torch.histc: range of [{min:g}, {max:g}] is not finite")
 
 
-@op(check=_histc_check, node="NotImplemented")
-def histc(input: Array, bins: int = 100, min: Any = 0, max: Any = 0) -> Array:
+@composite
+def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Tensor | None = None) -> Tensor:
     """Return how many elements lie in each of ``bins`` equal parts of the range from ``min`` to ``max``.
 
     With both 0 the range is that of the elements. Elements outside it, and nan, are not counted.
@@ -272,6 +278,11 @@ def histc(input: Array, bins: int = 100, min: Any = 0, max: Any = 0) -> Array:
     >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
     tensor([0., 2., 1., 0.])
     """
+    return _histc(input.detach() if isinstance(input, TensorBase) else input, bins, min, max, out=out)
+
+
+@op(check=_histc_check, method=False)
+def _histc(input: Array, bins: int, min: Any, max: Any) -> Array:
     if input.dtype == jnp.bool_:
         not_implemented("linspace_cpu", input.dtype)
     refuse("aminmax_cpu", input, COMPLEX)
@@ -393,7 +404,8 @@ def _histogram(
         for d, e in enumerate(edges):
             volume *= np.diff(e.astype(np.float64)).reshape([-1 if i == d else 1 for i in range(width)])
         hist = (hist / volume / hist.sum()).astype(g.dtype.np)
-    return dispatch.wrap_host(hist, place), tuple([dispatch.wrap_host(e, place) for e in edges])
+    counts = _unknown(input, dispatch.wrap_host(hist, place), "_histogramdd_from_bin_cts")
+    return counts, tuple([dispatch.wrap_host(e, place) for e in edges])
 
 
 @composite

@@ -9,10 +9,10 @@ import numpy as np
 
 from torchlike._core import dispatch, layout
 from torchlike._core.errors import check, not_implemented, wrap_dim
-from torchlike._core.kernels import NoDerivative
-from torchlike._core.op import Array, composite, defvjp, op
+from torchlike._core.op import composite
 from torchlike._core.views import contiguous_strides
 from torchlike.ops._checks import COMPLEX, FLOAT8, is_in
+from torchlike.ops._relay import without_derivative
 
 __all__ = ["unique", "unique_consecutive"]
 
@@ -20,16 +20,7 @@ Tensor = Any
 _Host = np.ndarray[Any, Any]
 
 
-@op(method=False, out=False, node=lambda pattern, name: f"{name}Backward0")
-def _recorded(input: Array, values: Array, name: str) -> Array:
-    """The values, as a result of ``input`` in the graph."""
-    return values + 0
-
-
-@defvjp(_recorded)
-def _(grad: Any, inputs: Any, outputs: Any, name: str) -> Any:
-    called = {"Unique2": "_unique2", "UniqueDim": "unique_dim", "UniqueConsecutive": "unique_consecutive"}[name]
-    raise NoDerivative(f"the derivative for '{called}' is not implemented.")
+_CALLED = {"Unique2": "_unique2", "UniqueDim": "unique_dim", "UniqueConsecutive": "unique_consecutive"}
 
 
 def _finish(
@@ -50,7 +41,8 @@ def _finish(
     else:
         result = dispatch.wrap_host(np.array(values, order="C"), place)
     if input.requires_grad:
-        result = _recorded(input, result, name)
+        missing = f"the derivative for '{_CALLED[name]}' is not implemented."
+        result = without_derivative(input, result, f"{name}Backward0", missing)
     extra = [
         dispatch.wrap_host(np.array(x, np.int64, order="C"), place)
         for x, wanted in ((inverse, return_inverse), (counts, return_counts))
