@@ -17,6 +17,7 @@ import numpy as np
 
 from torchlike._core import device as devices
 from torchlike._core.errors import check
+from torchlike._core.naming import TorchNamed
 
 __all__ = ["DEFAULT_SEED", "Generator", "default_generator"]
 
@@ -66,7 +67,7 @@ codec = _Codec()
 key_source: Callable[[], jax.Array] | None = None
 
 
-class Generator:
+class Generator(metaclass=TorchNamed):
     """A stream of random numbers of its own: ``Generator(device="cpu")``, to be passed as ``generator=``.
 
     On the CPU its numbers are PyTorch's for the same seed. For other devices it is the source of the keys of jax's
@@ -254,10 +255,6 @@ def _rebuild(cls: type[Generator], device: Any, state: np.ndarray[Any, Any]) -> 
     generator = cls(device)
     generator.load_state_bytes(state)
     return generator
-
-
-# Set while a function is being captured for compilation: where its random operators get their keys.
-key_source: Callable[[], Any] | None = None
 
 
 # The stream behind every call without ``generator=``. As in PyTorch it starts somewhere else in every process.

@@ -175,7 +175,7 @@ class NotImplementedNode(tape.Node):
 
     def name(self) -> str:
         """The name PyTorch gives to it."""
-        return "NotImplemented"
+        return "torch::autograd::NotImplemented"
 
     def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
         """Raise RuntimeError, as PyTorch does when a backward reaches it."""

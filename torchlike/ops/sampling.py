@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
@@ -20,6 +19,7 @@ from torchlike._core.arguments import as_int, as_ints
 from torchlike._core.errors import broadcast_shapes, check, invalid_combination, not_implemented, scalar_type
 from torchlike._core.kernels import Kernel, run
 from torchlike._core.op import Array, composite, op
+from torchlike._core.promote import promote_types
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import _laws
 from torchlike.ops._bounded import check_normal, check_uniform, random_range
@@ -27,6 +27,8 @@ from torchlike.ops._fill import check_number, check_options, check_sizes, dtype_
 from torchlike.ops._laws import Law
 
 __all__ = [
+    "_sample_dirichlet",
+    "_standard_gamma",
     "bernoulli",
     "binomial",
     "multinomial",
@@ -45,7 +47,7 @@ Tensor = Any
 
 _UNIT = _laws.uniform(0.0, 1.0)
 _STANDARD = _laws.normal(0.0, 1.0)
-_STANDARD_COMPLEX = _laws.normal(0.0, math.sqrt(0.5))
+_STANDARD_COMPLEX = _laws.normal(0.0, 1 / math.sqrt(2))
 
 
 def _gaussian(mean: float, std: float, dtype: dtypes.dtype) -> Law:
@@ -159,7 +161,8 @@ def randint(
 ) -> Tensor:
     """Return integers from ``low`` (0 unless given) to ``high - 1``.
 
-    Called as ``randint(high, size)`` or ``randint(low, high, size)``. The dtype is int64 unless given; any integer or real floating type will do. Raises RuntimeError where the range is
+    Called as ``randint(high, size)`` or ``randint(low, high, size)``. The dtype is int64 unless given; any integer or
+    real floating type will do. Raises RuntimeError where the range is
     empty or does not fit the dtype.
 
     >>> _ = torch.manual_seed(0)
@@ -355,12 +358,19 @@ def randint_like(
 
 
 def _scale_and_shift(samples: Any, std: Any, mean: Any) -> Any:
-    """Each step in the type PyTorch takes for it, its result rounded to the type of the samples."""
+    """Each step in the type PyTorch takes for it, its result rounded to the type of the samples.
+
+    On arrays of NumPy or of jax; compiled, the two steps may become one, which rounds only once.
+    """
     if std is not None:
-        wide = jnp.promote_types(samples.dtype, std.dtype)
+        wide = _common(samples, std)
         samples = (samples.astype(wide) * std.astype(wide)).astype(samples.dtype)
-    wide = jnp.promote_types(samples.dtype, mean.dtype)
+    wide = _common(samples, mean)
     return (samples.astype(wide) + mean.astype(wide)).astype(samples.dtype)
+
+
+def _common(a: Any, b: Any) -> Any:
+    return promote_types(dtypes.of(a.dtype), dtypes.of(b.dtype)).np
 
 
 _scale_and_shift_kernel = Kernel(_scale_and_shift, "normal", "NormalBackward0")
@@ -451,7 +461,10 @@ def _normal_of_tensors(mean: Any, std: Any, stream: Any, out: Tensor | None) -> 
     shift = dispatch.array_of(mean) if isinstance(mean, TensorBase) else np.asarray(mean, dtype.np)
     if place is devices.META:
         values = samples
-    elif isinstance(mean, TensorBase) or mean != 0 or scale is not None:
+    elif _laws.on_host(place):
+        steps = [None if x is None else np.asarray(x) for x in (samples, scale, shift)]
+        values = layout.put(_scale_and_shift(*steps), place)
+    else:
         values = run(_scale_and_shift_kernel, [samples, scale, shift])
     if out is not None:
         _laws.refuse_graph("normal", out)

@@ -92,7 +92,8 @@ def random_(self: Tensor, from_: Any = _MISSING, to: Any = _MISSING, *, generato
     """Fill the tensor with integers; returns the tensor.
 
     ``random_(to)`` draws from 0 on, ``random_(from, to)`` from there; ``to`` itself is not drawn. Without it the range
-    ends at the dtype's largest integer (of floating types: the largest up to which they have them all). Raises RuntimeError where the range is empty or does not fit the dtype.
+    ends at the dtype's largest integer (of floating types: the largest up to which they have them all). Raises
+    RuntimeError where the range is empty or does not fit the dtype.
 
     >>> _ = torch.manual_seed(0)
     >>> torch.zeros(4, dtype=torch.int64).random_(10)
@@ -165,8 +166,8 @@ def _check_expands(p: Tensor, size: tuple[int, ...]) -> None:
     if len(own) > len(size):
         kind = f"torch.{scalar_type(dispatch.geometry_of(p).dtype)}Tensor"
         raise RuntimeError(
-            f"expand({kind}{{{list(own)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater"
-            f" or equal to the number of dimensions in the tensor ({len(own)})"
+            f"expand({kind}{{{list(own)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be"
+            f" greater or equal to the number of dimensions in the tensor ({len(own)})"
         )
     for i in range(1, len(own) + 1):
         if own[-i] not in (1, size[-i]):
