@@ -256,6 +256,8 @@ class Trace:
             closed = jax.make_jaxpr(run)(avals, arguments, rates, key, *more)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
             raise Uncapturable("a tensor's values are needed by Python") from error
+        except generator.HostDraw as error:
+            raise Uncapturable(str(error)) from error
         except jax.errors.UnexpectedTracerError as error:
             raise Uncapturable("a tensor outlives the call in a way that is not followed") from error
         finally:
