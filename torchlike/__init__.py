@@ -23,6 +23,7 @@ from torchlike._printing import set_printoptions
 from torchlike._legacy import *
 from torchlike._settings import *
 from torchlike._tensor import Tensor
+from torchlike.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchlike.autograd import (
     enable_grad,
     inference_mode,

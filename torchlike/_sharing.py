@@ -59,7 +59,7 @@ def warn_non_leaf_grad() -> None:
         "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated"
         " during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use"
         " .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf"
-        " Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.",
+        " Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information.",
         UserWarning,
         stacklevel=3,
     )
@@ -74,7 +74,7 @@ def check_grad(tensor: Any, value: Any) -> None:
     errors.check(
         mine.dtype is given.dtype,
         f"attempting to assign a gradient with dtype '{_type_word(given.dtype)}' to a tensor with grad_dtype"
-        f" '{_type_word(mine.dtype)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set"
+        f" '{errors.scalar_type(mine.dtype)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set"
         " the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution."
         " Diverging the dtypes of a tensor and its gradient may break downstream systems that assume they match.",
     )
@@ -291,6 +291,8 @@ def resize_(tensor: Any, sizes: tuple[Any, ...], memory_format: Any) -> Any:
         raise RuntimeError("cannot resize variables that require grad")
     for s in shape:
         errors.check(s >= 0, f"Trying to create tensor with negative dimension {s}: {list(shape)}")
+    if tensor._extra is not None and tensor._extra.inference:
+        dispatch.check_inplace(tensor)
     geometry = dispatch.geometry_of(tensor)
     stride = contiguous_strides(shape)
     if memory_format in (layout.channels_last, layout.channels_last_3d):
@@ -331,6 +333,7 @@ def place(tensor: Any, geometry: Geometry) -> None:
 
 def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) -> Any:
     """``Tensor.set_``: look at another storage, with a given geometry or the source's own."""
+    dispatch.check_inplace(tensor)
     dtype = dispatch.geometry_of(tensor).dtype
     if source is None:
         storage = Storage(layout.put(np.empty(0, dtype.np), dispatch.device_of(tensor)))

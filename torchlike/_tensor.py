@@ -376,7 +376,12 @@ class Tensor(_Base):
     def detach_(self) -> Tensor:
         """Cut this tensor off from the graph that made it; it becomes a leaf. Returns the tensor."""
         if self._base is not None:
-            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training,"
+                " and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be"
+                " called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in"
+                " torch/optim/optimizer.py as the solution."
+            )
         self._grad_fn = None
         self._output_nr = 0
         self._requires_grad = False

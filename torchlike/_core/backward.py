@@ -315,7 +315,6 @@ def _run_node(task: Task, node: Node, grads: list[Any]) -> Sequence[Any] | None:
 
 def _run_watched(task: Task, node: Node, grads: list[Any]) -> Sequence[Any] | None:
     """Run a node in anomaly mode: an error, or a NaN, is traced back to the forward."""
-    outer = task.node
     task.node = node
     try:
         outs = _run_node(task, node, grads)
@@ -327,8 +326,6 @@ def _run_watched(task: Task, node: Node, grads: list[Any]) -> Sequence[Any] | No
     except Exception:
         watching.explain(node)
         raise
-    finally:
-        task.node = outer
     return outs
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from torchlike._core import arguments, errors, layout, tape, views
+from torchlike._core import arguments, errors, layout, overlap, tape, views
 from torchlike._core import dtype as dtypes
 from torchlike._core.dtype import BY_NAME
 from torchlike._core.kernels import TENSOR, Kernel, run
@@ -164,21 +164,26 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) ->
     if plan is None or modes.function_modes:
         return _call_slowly(op, operands, statics, None, call_inplace, op.inplace_plans, inplace=True)
     target = operands[0]
-    check_inplace(target, operands)
+    check_inplace(target, operands, op.name)
     values = list(operands)
     graph = False
+    memory = target._storage
     for i in plan.tensors:
         tensor = operands[i]
-        values[i] = tensor._storage.array if tensor._geometry is None else array_of(tensor)
+        storage = tensor._storage
+        values[i] = storage.array if tensor._geometry is None else array_of(tensor)
         if tensor._requires_grad or tensor._base is not None:
             graph = True
+        if storage is memory and i:
+            overlap.check(op.name, geometry_of(target), geometry_of(tensor))
     try:
         result = run(plan.kernel, values)
     except Exception as error:
         result = _recover(error, plan.kernel, values)
     node = None
     if graph and modes.grad:
-        node = tape.record(plan.kernel, values, plan.tensors, operands, (result,), (target._storage,), bump=1)
+        if tape.differentiable(result.dtype):
+            node = tape.record(plan.kernel, values, plan.tensors, operands, (result,), (target._storage,), bump=1)
     values.clear()
     write(target, result)
     if node is not None:
@@ -354,12 +359,14 @@ def write(tensor: Any, array: Any) -> None:
         reader, starts = lowered(tensor)
         owned = _owned(storage)  # asked before there is another reference
         current = storage.array
-        if isinstance(current, jax.ShapeDtypeStruct):
-            return
         if owned:
             storage.array = None
-            storage.array = reader.write_donated(current, array, *starts)
-        else:
+            try:
+                storage.array = reader.write_donated(current, array, *starts)
+            except BaseException:
+                storage.array = current
+                raise
+        elif not isinstance(current, jax.ShapeDtypeStruct):
             storage.array = reader.write(current, array, *starts)
     storage.version += 1
     if storage.counter is not None:
@@ -419,16 +426,18 @@ def device_of(tensor: Any) -> Any:
     return layout.of_array(tensor._storage.array)
 
 
-def check_inplace(tensor: Any, sources: Sequence[Any] = ()) -> None:
-    """Refuse an in-place write that PyTorch refuses; ``sources`` are the operands of what is written."""
-    geometry = tensor._geometry
-    if geometry is not None and geometry.overlaps:
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location."
-            " Please clone() the tensor before performing the operation."
-        )
+def check_inplace(tensor: Any, sources: Sequence[Any] = (), name: str = "") -> None:
+    """Refuse an in-place write that PyTorch refuses; ``sources`` are the operands of the operator ``name`` that writes."""
     if tensor._requires_grad or tensor._base is not None:
         check_history(tensor, sources)
+    if tensor._extra is not None and tensor._extra.inference and not modes.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor"
+            " before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
+    geometry = tensor._geometry
+    if geometry is not None and 0 in geometry.stride and geometry.overlaps and not overlap.may_expand(name, sources):
+        overlap.refuse_inner()
 
 
 # Set by history.py: whether autograd can follow a write.
@@ -625,6 +634,9 @@ def _write_out(op: Op, out: Any, outs: Any, stride: tuple[int, ...] | None, oper
                 f"{op.name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments"
                 " requires grad."
             )
+    for target in out if isinstance(out, list | tuple) else (out,):
+        if isinstance(target, TensorBase):
+            _check_out(op, target, operands)
     if isinstance(outs, tuple):
         if not isinstance(out, list | tuple):
             raise TypeError(f"{op.name}(): argument 'out' must be tuple of Tensors, not {type(out).__name__}")
@@ -635,6 +647,15 @@ def _write_out(op: Op, out: Any, outs: Any, stride: tuple[int, ...] | None, oper
         raise TypeError(f"{op.name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     layout.write_out(out, outs, write)
     return out
+
+
+def _check_out(op: Op, target: Any, operands: tuple[Any, ...]) -> None:
+    """Refuse a tensor given as ``out=`` that may not be written, or that shares memory with an operand."""
+    if target._extra is not None and target._extra.inference and not modes.inference:
+        check_inplace(target)
+    for x in operands:
+        if isinstance(x, TensorBase) and x._storage is target._storage:
+            overlap.check_out(op.name, op.promote is not None, geometry_of(target), geometry_of(x))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ class Packed:
             modes.grad = previous
         errors.check(
             tensor._storage.version == before,
-            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be modified"
+            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified"
             " by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to perform"
             " in-place operations on the input to a pack hook.",
         )
@@ -141,6 +141,8 @@ def _look(node: OpNode, operands: Any, outs: tuple[Any, ...], bump: int) -> None
             continue
         overwritten = bump and at < len(inputs) and inputs[at] == 0
         tensor = operands[inputs[at]] if at < len(inputs) and not overwritten else dispatch.wrap(array)
+        if at >= len(inputs):
+            tensor._grad_fn, tensor._output_nr, tensor._requires_grad = node, node.plan.outputs[at - len(inputs)], True
         guards.append((Packed(hooks[-1], tensor), 0, None, at))
         saved[at] = None
     node.saved = tuple(saved)

@@ -232,6 +232,9 @@ def write(path: Path, array: jax.Array, value: jax.Array, *starts: Any) -> jax.A
     if not path.grid:
         flat = flat.at[_element_numbers(path, starts[0])].set(value)
     else:
+        for d, (size, stride) in enumerate(zip(path.size, path.stride, strict=True)):
+            if size > 1 and not stride:  # of what is written to one place, the last stays
+                value = lax.slice_in_dim(value, size - 1, size, axis=d)
         update = lax.reshape(lax.transpose(value, _dim_order(path)), path.block)
         grid = flat[: path.prefix].reshape(path.grid)
         if all(s == 1 for s in path.steps):

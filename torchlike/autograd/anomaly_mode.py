@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 import warnings
 
@@ -11,10 +12,16 @@ from torchlike._core.tape import Node, extras_of, watching
 __all__ = ["detect_anomaly", "set_detect_anomaly"]
 
 
+# The lines of the user's program are wanted, not ours.
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
 def _note(node: Node) -> None:
     """Remember where a node was made, and which node's backward made it."""
     metadata = extras_of(node).metadata
-    metadata["traceback_"] = traceback.format_stack()[:-1]
+    metadata["traceback_"] = traceback.format_list(
+        [frame for frame in traceback.extract_stack() if not frame.filename.startswith((_PACKAGE, "<torchlike"))]
+    )
     task = running.task
     if task is not None and task.node is not None:
         metadata["parent_"] = task.node
