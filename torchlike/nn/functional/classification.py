@@ -88,7 +88,11 @@ def _opmath(x: Array) -> Array:
 
 def _weights_of(target: Array, weight: Array | None, ignore_index: int, dtype: Any) -> tuple[Array, Array]:
     """The indices, safe to look up with, and the weight of every element's class; 0 for those ignored."""
-    kept = target != jnp.asarray(ignore_index).astype(target.dtype) if -1 < ignore_index < 256 or target.dtype != jnp.uint8 else jnp.ones(target.shape, bool)
+    kept = (
+        target != jnp.asarray(ignore_index).astype(target.dtype)
+        if -1 < ignore_index < 256 or target.dtype != jnp.uint8
+        else jnp.ones(target.shape, bool)
+    )
     safe = jnp.where(kept, target, 0).astype(jnp.int32)
     of_class = jnp.ones((), dtype) if weight is None else _opmath(weight)[safe]
     return safe, jnp.where(kept, of_class, 0)
@@ -128,7 +132,14 @@ def _chosen(input: Array, index: Array) -> Array:
 def _nll(input: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str, node: str) -> Array:
     """The negative log likelihood of classes, from log probabilities."""
     _check_classes(input, target, weight)
-    refuse("nll_loss_out_frame" if input.ndim <= 2 else "nll_loss2d_forward_out_frame", input, BOOL, INTEGERS, BARE, COMPLEX)
+    refuse(
+        "nll_loss_out_frame" if input.ndim <= 2 else "nll_loss2d_forward_out_frame",
+        input,
+        BOOL,
+        INTEGERS,
+        BARE,
+        COMPLEX,
+    )
     x = _opmath(input)
     index, weights = _weights_of(target, weight, ignore_index, x.dtype)
     losses = -_looked_up(x, index, _class_axis(input)) * weights
@@ -175,7 +186,7 @@ def _(grad, inputs, outputs, ignore_index, reduction, node):
     index, weights = _weights_of(target, weight, ignore_index, logs.dtype)
     coefficient = _spread(grad, weights, reduction)
     wide = jnp.expand_dims(coefficient, _class_axis(input)) if input.ndim > 1 else coefficient
-    return (jnp.exp(logs) - _chosen(input, index)) * wide, None, None
+    return (jnp.exp(logs) - _chosen(input, index).astype(logs.dtype)) * wide, None, None
 
 
 @op(method=False, check=_in_bounds, node="AddBackward0")
