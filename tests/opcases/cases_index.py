@@ -41,15 +41,15 @@ CASES = [
     ),
     _case(
         "scatter",
-        "x, 0, e, src",
-        "x, 1, w, src",
+        "x, 0, e, y[:1]",
+        "x, 1, w, y[:, :2]",
         "x, 1, w, 2",
         "x, 1, w, value=2.5",
-        "x, 0, e, src, reduce='add'",
-        "x, 0, e, src, reduce='multiply'",
+        "x, 0, e, y[:1], reduce='add'",
+        "x, 0, e, y[:1], reduce='multiply'",
         "x, 0, e, 3, reduce='add'",
         "one, 0, torch.tensor([0]), 1",
-        "x.t(), 0, w.t() % 2, src",
+        "x.t(), 0, w.t() % 2, y[:, :2]",
         bad=(
             "torch.scatter(x, 0, e, values(1, 2))",
             "torch.scatter(x, 1, w + 1, src)",
@@ -59,15 +59,15 @@ CASES = [
             "torch.scatter(x, 0, e)",
         ),
     ),
-    _case("scatter_add", "x, 0, e, src", "x, 1, w, src", "x, 0, torch.zeros(3, 3, dtype=torch.int64), src"),
+    _case("scatter_add", "x, 0, e, y[:1]", "x, 1, w, y[:, :2]", "x, 0, torch.zeros(3, 3, dtype=torch.int64), src"),
     *[
         _case(
             "scatter_reduce",
             *[
-                f"x, 0, {index}, src, '{kind}', include_self={own}"
+                f"x, 0, {index}, '{kind}', include_self={own}"
                 for kind in ("sum", "prod", "mean", "amax", "amin")
                 for own in (True, False)
-                for index in ("e", "torch.zeros(3, 3, dtype=torch.int64)")
+                for index in ("e, y[:1]", "torch.zeros(3, 3, dtype=torch.int64), src")
             ],
             bad=("torch.scatter_reduce(x, 0, e, src, 'median')", "torch.scatter_reduce(x, 0, e + 2, src, 'sum')"),
         )
@@ -94,7 +94,7 @@ CASES = [
         "x, 0, rows.int(), src, alpha=2",
         "x, 1, rows, values(2, 3, seed=5)",
         "x, 0, rows[:0], src[:0]",
-        "one, 0, torch.tensor(0), one",
+        "one, 0, torch.tensor(0), values(1, seed=5).reshape(())",
         bad=(
             f"torch.index_add(x, 0, {_BAD_INDEX}, y)",
             "torch.index_add(x, 0, rows, y)",
@@ -120,7 +120,8 @@ CASES = [
     _case(
         "index_fill",
         "x, 0, i, 2",
-        "x, 1, torch.tensor([0, -1]), one",
+        "x, 1, torch.tensor([0, -1]), 1",
+        "x, 1, torch.tensor([0, 2]), one",
         "x, 1, torch.tensor(1), 0",
         "x, 0, i[:0], 2",
         bad=(
@@ -239,7 +240,7 @@ CASES = [
         "m, x, 2.5",
         "m, 1, x",
         "row, x, one",
-        "m, x, y.double()",
+        "m, x, y if dtype.is_complex else y.double()",
         "m, 1, 0.5",
         "m",
         "x > 0 if not dtype.is_complex else m",

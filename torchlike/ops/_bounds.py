@@ -14,9 +14,9 @@ import jax
 import ml_dtypes
 import numpy as np
 
-from torchlike._core import dispatch
-from torchlike._core.errors import scalar_type
-from torchlike._core.tensor_state import TensorBase
+from torchlike._core import dispatch, tape
+from torchlike._core.errors import check, scalar_type
+from torchlike._core.tensor_state import TensorBase, modes
 
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
@@ -67,6 +67,16 @@ def sized(input: Any, dim: Any) -> int | None:
     if not shape:
         return 1
     return shape[dim] if -len(shape) <= dim < len(shape) else None
+
+
+def refuse_complex_gradients(name: str, *tensors: Any) -> None:
+    """Refuse complex tensors that are tracked: operators whose complex derivative PyTorch does not have."""
+    for tensor in tensors:
+        if isinstance(tensor, TensorBase) and dispatch.geometry_of(tensor).dtype.is_complex:
+            check(
+                not (modes.grad and tape.requires_grad(tensor)),
+                f"{name} does not support automatic differentiation for outputs with complex dtype.",
+            )
 
 
 def check_number(value: Any, dtype: np.dtype[Any]) -> None:

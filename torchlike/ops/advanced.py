@@ -17,7 +17,7 @@ import numpy as np
 
 from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
-from torchlike._core.kernels import TENSOR
+from torchlike._core.kernels import TENSOR, cast
 from torchlike._core.op import Array, ArrayLike, Arrays, Op, composite, defvjp, op, operands_given
 from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import dense_order
@@ -72,9 +72,17 @@ def prepared(shape: Sequence[int], indices: Sequence[Tensor | None]) -> Indices:
         size = shape[dim]
         wrong = _bounds.outside(index, size, -size)
         if wrong is not None:
-            check(size > 0, "index is out of bounds for dimension with size 0", IndexError)
-            raise IndexError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
+            _refuse(shape, full, f"index {wrong} is out of bounds for dimension {dim} with size {size}")
     return full
+
+
+def _refuse(shape: Sequence[int], indices: Indices, message: str) -> None:
+    """Raise for an index out of range, if PyTorch looks at it: not where nothing is selected."""
+    result = result_shape(shape, indices)  # shapes that do not go together are told of first
+    count = math.prod(np.broadcast_shapes(*[shape_of(i) for i in indices if i is not None]))
+    empty = any(i is not None and shape[d] == 0 for d, i in enumerate(indices))
+    check(not (empty and count), "index is out of bounds for dimension with size 0", IndexError)
+    check(math.prod(result) == 0, message, IndexError)
 
 
 def check_mask(mask: Tensor | np.ndarray[Any, Any], shape: Sequence[int], dim: int) -> None:
@@ -176,7 +184,7 @@ def _index(input: Array, indices: Arrays) -> Array:
 def _index_put(input: Array, indices: Arrays, values: ArrayLike, accumulate: bool) -> Array:
     """``values`` written to, or added at, ``input[indices]``; a mask stands alone, and for a single value."""
     if operands_given()[-1][1] == "number":  # type: ignore[index]
-        values = values.astype(input.dtype)
+        values = cast(values, input.dtype)
     check(
         input.dtype == values.dtype,
         "Index put requires the source and destination dtypes match, got"

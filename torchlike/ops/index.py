@@ -247,7 +247,7 @@ def _fill_check(input: Any, dim: Any, index: Any, value: Any) -> None:
         raise IndexError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
 
 
-@op(inplace=True, check=_fill_check, node=lambda pattern, **_: f"IndexFillBackward{int(pattern[2] == 'T')}")
+@op(inplace=True, out=False, check=_fill_check, node=lambda pattern, **_: f"IndexFillBackward{int(pattern[2] == 'T')}")
 def index_fill(input: Array, dim: int, index: Array, value: ArrayLike) -> Array:
     """Return ``input`` with ``value`` at the entries along ``dim`` that ``index`` names.
 
@@ -258,7 +258,7 @@ def index_fill(input: Array, dim: int, index: Array, value: ArrayLike) -> Array:
     tensor([[5., 0., 5.],
             [5., 0., 5.]])
     """
-    dim = wrap_dim(dim, input.ndim)
+    dim, value = wrap_dim(dim, input.ndim), jnp.asarray(value)
     check(
         value.ndim == 0,
         f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).",
@@ -276,9 +276,9 @@ def index_fill(input: Array, dim: int, index: Array, value: ArrayLike) -> Array:
 
 @defvjp(index_fill)
 def _(grad: Any, inputs: Any, outputs: Any, *, dim: int) -> Any:
-    _, index, value = inputs
+    _, index, _ = inputs
     taken = index_select.op.body(grad, dim, wrapped(index.reshape(-1), grad.shape[dim] if grad.ndim else 1))
-    return _filled(grad, dim, index, jnp.zeros((), grad.dtype)), None, jnp.sum(taken).astype(value.dtype)
+    return _filled(grad, dim, index, jnp.zeros((), grad.dtype)), None, jnp.sum(taken)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -289,6 +289,21 @@ def _reduce_check(input: Any, dim: Any, index: Any, source: Any, reduce: Any, in
     size = _bounds.sized(input, dim)
     if size is not None and _bounds.outside(index, size) is not None:
         raise IndexError("index out of range in self")
+    if include_self and reduce in ("prod", "mean"):
+        _bounds.refuse_complex_gradients("index_reduce", input, source)
+
+
+def _refuse_reduce(input: Array, reduce: str, include_self: bool) -> None:
+    """Refuse what PyTorch has no kernel for; tensors of several dimensions go through its elementwise operators."""
+    if input.ndim <= 1:
+        refuse("index_func_", input, BOOL, COMPLEX, BARE)
+    elif not include_self:
+        refuse("index_reduce_func_exclude_input_init", input, BOOL, COMPLEX, BARE)
+    elif reduce == "mean":
+        refuse("div_floor_cpu", input, BOOL)
+        refuse("add_stub", input, BARE)
+    elif reduce != "prod":
+        refuse("maximum_cpu" if reduce == "amax" else "minimum_cpu", input, COMPLEX, BARE)
 
 
 @op(inplace=True, check=_reduce_check)
@@ -308,7 +323,7 @@ def index_reduce(
         f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.",
     )
     dim, index = _check_slices("index_reduce_", input, dim, index, source)
-    refuse("index_func_", input, BOOL, COMPLEX, BARE)
+    _refuse_reduce(input, reduce, include_self)
     at = _spread(input, dim, index, source)
     return reduce_into(input.reshape(-1), at, source.reshape(at.shape), reduce, include_self).reshape(input.shape)
 

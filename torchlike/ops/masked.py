@@ -13,6 +13,7 @@ import numpy as np
 
 from torchlike._core import dispatch
 from torchlike._core.errors import broadcast_shapes, check, scalar_type
+from torchlike._core.kernels import cast
 from torchlike._core.op import Array, ArrayLike, composite, op, operands_given
 from torchlike._core.promote import NO_OPMATH, compute_and_result, of_number
 from torchlike._core.tensor_state import TensorBase
@@ -38,10 +39,8 @@ def values_of(tensor: Any) -> np.ndarray[Any, Any]:
 
 
 def _where_check(condition: Any, input: Any, other: Any) -> None:
-    given = (condition, input, other)
     if not isinstance(condition, TensorBase) or not all(isinstance(x, (TensorBase, *_NUMBERS)) for x in (input, other)):
-        kinds = ", ".join(type(x).__name__ for x in given)
-        raise TypeError(f"where() received an invalid combination of arguments - got ({kinds}), but expected one of:")
+        raise _invalid(condition, input, other)
     numbers = [x for x in (input, other) if isinstance(x, _NUMBERS) and not 0 <= abs(x) < 128]
     if numbers:
         operands = [_operand(x) for x in (input, other)]
@@ -58,13 +57,13 @@ def _operand(x: Any) -> Any:
 
 @op(method=False, check=_where_check, node="WhereBackward0")
 def _where(condition: Array, input: ArrayLike, other: ArrayLike) -> Array:
+    kind = compute_and_result(NO_OPMATH, operands_given()[1:])[1]  # type: ignore[arg-type]
     check(
         condition.dtype in (jnp.bool_, jnp.uint8),
         f"where expected condition to be a boolean tensor, but got a tensor with dtype {scalar_type(condition.dtype)}",
     )
-    kind = compute_and_result(NO_OPMATH, operands_given()[1:])[1]  # type: ignore[arg-type]
-    shape = broadcast_shapes(condition.shape, input.shape, other.shape)
-    chosen = jnp.where(condition.astype(jnp.bool_), input.astype(kind), other.astype(kind))
+    shape = broadcast_shapes(condition.shape, jnp.shape(input), jnp.shape(other))
+    chosen = jnp.where(condition.astype(jnp.bool_), cast(input, kind), cast(other, kind))
     return jnp.broadcast_to(chosen, shape)
 
 
@@ -83,19 +82,25 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
     """
     if input is None and other is None and out is None:
         return nonzero(condition, as_tuple=True)
-    if input is None or other is None:
-        kinds = ", ".join(type(x).__name__ for x in (condition, input, other) if x is not None)
-        raise TypeError(f"where() received an invalid combination of arguments - got ({kinds}), but expected one of:")
+    if input is None or other is None or (out is not None and not isinstance(other, TensorBase)):
+        raise _invalid(condition, input, other)
     return _where(condition, input, other, out=out)
 
 
+def _invalid(*given: Any) -> TypeError:
+    kinds = ", ".join(type(x).__name__ for x in given if x is not None)
+    return TypeError(f"where() received an invalid combination of arguments - got ({kinds}), but expected one of:")
+
+
 @composite(name="where", method="only")
-def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+def _where_method(self: Tensor, condition: Any = None, other: Any = None) -> Tensor:
     """Return the elements of this tensor where ``condition`` holds, else of ``other``; see :func:`torch.where`.
 
     >>> torch.tensor([1, 2, 3]).where(torch.tensor([True, False, True]), 0)
     tensor([1, 0, 3])
     """
+    if not isinstance(condition, TensorBase) or other is None:
+        raise _invalid(condition, other)
     return _where(condition, self, other)
 
 
@@ -119,7 +124,7 @@ def _fill_check(input: Any, mask: Any, value: Any) -> None:
                 _bounds.check_number(number.item(), kind)
 
 
-@op(inplace=True, check=_fill_check, node=lambda pattern: f"MaskedFillBackward{int(pattern[2] == 'T')}")
+@op(inplace=True, out=False, check=_fill_check, node=lambda pattern: f"MaskedFillBackward{int(pattern[2] == 'T')}")
 def masked_fill(input: Array, mask: Array, value: ArrayLike) -> Array:
     """Return ``input`` with ``value`` where ``mask`` holds; both are broadcast to each other.
 
@@ -130,6 +135,8 @@ def masked_fill(input: Array, mask: Array, value: ArrayLike) -> Array:
     tensor([[0., 2.],
             [0., 4.]])
     """
+    value = jnp.asarray(value)
+    broadcast_shapes(mask.shape, input.shape)
     check(
         mask.dtype == jnp.bool_,
         "masked_fill_ only supports boolean masks, but got mask with dtype"
@@ -139,11 +146,8 @@ def masked_fill(input: Array, mask: Array, value: ArrayLike) -> Array:
         value.ndim == 0,
         f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).",
     )
-    broadcast_shapes(mask.shape, input.shape)
     refuse("masked_fill", input, BARE)
-    if jnp.issubdtype(value.dtype, jnp.complexfloating) and not jnp.issubdtype(input.dtype, jnp.complexfloating):
-        value = value.real
-    return jnp.where(mask, value.astype(input.dtype), input)
+    return jnp.where(mask, cast(value, input.dtype), input)
 
 
 _C_NAMES = {
@@ -293,8 +297,8 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     result = dispatch.wrap_host(rows, device)
     if out is None:
         # PyTorch lays the result out by columns.
-        storage = result._storage
-        storage.replace(storage.array, (1, rows.shape[0]))
+        if rows.size:
+            result._storage.replace(result._storage.array, (1, rows.shape[0]))
         return result
     kind = dispatch.geometry_of(out).dtype
     check(

@@ -11,7 +11,8 @@ from jax import lax
 
 from torchlike._core import dispatch
 from torchlike._core.errors import check, wrap_dim
-from torchlike._core.op import Array, ArrayLike, Scalar, defvjp, op, operands_given
+from torchlike._core.kernels import cast
+from torchlike._core.op import Array, ArrayLike, NoDerivative, Scalar, defvjp, op, operands_given
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import _bounds
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, UNSIGNED, refuse
@@ -208,7 +209,7 @@ def _scatter_check(input: Any, dim: Any, index: Any, src: Any, reduce: Any, valu
 
 def _scatter_node(pattern: Any, *, reduce: str | None = None, **_: Any) -> str:
     if reduce is not None:
-        return "NotImplemented"
+        return "torch::autograd::NotImplemented"
     return "ScatterBackward0" if pattern[2] == "T" else "ScatterBackward1"
 
 
@@ -234,12 +235,12 @@ def scatter(
             [1., 0., 0.]])
     """
     dim = wrap_dim(dim, input.ndim)
-    number = src is None or (src.ndim == 0 and operands_given()[2][1] == "number")  # type: ignore[index]
+    number = src is None or operands_given()[2][1] == "number"  # type: ignore[index]
     if index.size == 0:
         return input
     if number:
         at = _places("scatter", input, dim, index, None)
-        part = (value if src is None else src).astype(input.dtype).reshape(())  # type: ignore[union-attr]
+        part = cast(value if src is None else src, input.dtype).reshape(())
     else:
         at = _places("scatter", input, dim, index, src)
         check(src.dtype == input.dtype, "scatter(): Expected self.dtype to be equal to src.dtype")  # type: ignore[union-attr]
@@ -254,7 +255,8 @@ def scatter(
 @defvjp(scatter)
 def _(grad: Any, inputs: Any, outputs: Any, *, dim: int, reduce: str | None) -> Any:
     _, index, src, _ = inputs
-    check(reduce is None, "derivative for aten::scatter is not implemented")
+    if reduce is not None:
+        raise NoDerivative("derivative for aten::scatter is not implemented")
     dim = wrap_dim(dim, grad.ndim)
     if index.size == 0:
         return grad, None, None if src is None else jnp.zeros(src.shape, grad.dtype), None
@@ -299,7 +301,13 @@ def _(grad: Any, inputs: Any, outputs: Any, *, dim: int) -> Any:
 _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 
-@op(inplace=True, check=_range_check)
+def _reduce_check(input: Any, dim: Any, index: Any, src: Any, reduce: Any, include_self: Any) -> None:
+    _range_check(input, dim, index, src)
+    if reduce not in ("amax", "amin"):
+        _bounds.refuse_complex_gradients("scatter_reduce", input, src)
+
+
+@op(inplace=True, check=_reduce_check)
 def scatter_reduce(
     input: Array, dim: int, index: Array, src: Array, reduce: str, *, include_self: bool = True
 ) -> Array:
@@ -315,6 +323,8 @@ def scatter_reduce(
     dim = wrap_dim(dim, input.ndim)
     check(reduce in _REDUCTIONS, f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     if index.size == 0:
+        if reduce == "mean":
+            refuse("div_floor_cpu", input, BOOL)
         return input
     at = _places("scatter", input, dim, index, src)
     _src_check("scatter", input, src)
@@ -349,6 +359,7 @@ def _check_part(src: Array, shape: tuple[int, ...]) -> None:
 
 
 def _select_scatter_check(input: Any, src: Any, dim: Any, index: Any) -> None:
+    _bounds.refuse_complex_gradients("select_scatter", input, src)
     size = _bounds.sized(input, dim)
     if size is None or not dispatch.shape_of(input) or type(index) is not int:
         return
@@ -359,7 +370,7 @@ def _select_scatter_check(input: Any, src: Any, dim: Any, index: Any) -> None:
     )
 
 
-@op(check=_select_scatter_check)
+@op(out=False, check=_select_scatter_check)
 def select_scatter(input: Array, src: Array, dim: int, index: Scalar) -> Array:
     """Return a copy of ``input`` with ``src`` in place of ``input.select(dim, index)``.
 
@@ -376,7 +387,11 @@ def select_scatter(input: Array, src: Array, dim: int, index: Scalar) -> Array:
     return lax.dynamic_update_index_in_dim(input, src.astype(input.dtype), index, dim)
 
 
-@op
+def _slice_scatter_check(input: Any, src: Any, *_: Any) -> None:
+    _bounds.refuse_complex_gradients("slice_scatter", input, src)
+
+
+@op(check=_slice_scatter_check)
 def slice_scatter(
     input: Array, src: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Array:
@@ -399,7 +414,7 @@ def slice_scatter(
     return input.at[key].set(src.astype(input.dtype))
 
 
-@op
+@op(out=False)
 def diagonal_scatter(input: Array, src: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """Return a copy of ``input`` with ``src`` in place of ``input.diagonal(offset, dim1, dim2)``.
 
