@@ -14,8 +14,8 @@ Ints = Sequence[int]
 
 
 def of_shape(x: Any) -> Geometry:
-    """A geometry with the shape and dtype of an array, for the arithmetic of sizes only."""
-    return Geometry(tuple(x.shape), (0,) * x.ndim, 0, dtypes.of(x.dtype), False, False)
+    """The geometry of a row-major tensor with the shape and dtype of an array."""
+    return Geometry(tuple(x.shape), contiguous_strides(x.shape), 0, dtypes.of(x.dtype), False, False)
 
 
 def show(size: Ints) -> str:
@@ -134,7 +134,9 @@ def selected(g: Geometry, dim: int, index: int) -> Geometry:
     )
     index += size if index < 0 else 0
     return g._replace(
-        size=g.size[:d] + g.size[d + 1 :], stride=g.stride[:d] + g.stride[d + 1 :], offset=g.offset + index * g.stride[d]
+        size=g.size[:d] + g.size[d + 1 :],
+        stride=g.stride[:d] + g.stride[d + 1 :],
+        offset=g.offset + index * g.stride[d],
     )
 
 

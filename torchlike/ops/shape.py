@@ -82,7 +82,11 @@ def view(self: Tensor, *size: Any, **named: Any) -> Tensor:
         if isinstance(one, DType):
             # As in PyTorch: outside any graph and not a view, but on the same memory.
             return dispatch.alias(self, _dtype_geometry(dispatch.geometry_of(self), one))
-        if (not one and not isinstance(one, tuple | list)) or (one is size and (named or not size)) or not _may_be_size(one):
+        if (
+            (not one and not isinstance(one, tuple | list))
+            or (one is size and (named or not size))
+            or not _may_be_size(one)
+        ):
             expected = "(torch.dtype dtype)", "(tuple of ints size)"
             invalid_combination("view", [*size, *named.values()], *expected)
         size = one
@@ -97,7 +101,10 @@ def _dtype_geometry(g: Geometry, dtype: DType) -> Geometry:
     old, new = g.dtype.itemsize, dtype.itemsize
     if dtype is g.dtype:
         return g
-    check(not g.conj, "torch.Tensor.view is not supported for conjugate view tensors when converting to a different dtype.")
+    check(
+        not g.conj,
+        "torch.Tensor.view is not supported for conjugate view tensors when converting to a different dtype.",
+    )
     check(
         not g.neg,
         "torch.Tensor.view is not supported for tensors with negative bit set when converting to a different dtype.",
@@ -118,9 +125,9 @@ def _dtype_geometry(g: Geometry, dtype: DType) -> Geometry:
     ratio = new // old
     check(g.size[-1] % ratio == 0, f"self.size(-1) must be divisible by {ratio} {what}, but got {g.size[-1]}")
     check(g.offset % ratio == 0, f"self.storage_offset() must be divisible by {ratio} {what}, but got {g.offset}")
+    check(g.stride[-1] == 1, f"self.stride(-1) must be 1 {what}, but got {g.stride[-1]}")
     for d, s in enumerate(g.stride[:-1]):
         check(s % ratio == 0, f"self.stride({d}) must be divisible by {ratio} {what}, but got {s}")
-    check(g.stride[-1] == 1, f"self.stride(-1) must be 1 {what}, but got {g.stride[-1]}")
     return g._replace(
         size=(*g.size[:-1], g.size[-1] // ratio),
         stride=(*[s // ratio for s in g.stride[:-1]], 1),
@@ -362,7 +369,9 @@ def _T(self: Tensor) -> Tensor:
     ndim = self.dim()
     if ndim == 0:
         warnings.warn(
-            "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.", UserWarning, stacklevel=2
+            "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.",
+            UserWarning,
+            stacklevel=2,
         )
     elif ndim != 2:
         warnings.warn(
@@ -380,7 +389,9 @@ def _mT(self: Tensor) -> Tensor:
     ndim = self.dim()
     if ndim == 0:
         warnings.warn(
-            "Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.", UserWarning, stacklevel=2
+            "Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.",
+            UserWarning,
+            stacklevel=2,
         )
         return permute(self, ())
     check(ndim > 1, "tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.")
@@ -391,9 +402,7 @@ def _H(self: Tensor) -> Tensor:
     """The conjugate transpose of a matrix, a view."""
     ndim = self.dim()
     if ndim == 0:
-        warnings.warn(
-            "Tensor.H is deprecated on 0-D tensors. Consider using x.conj().", UserWarning, stacklevel=2
-        )
+        warnings.warn("Tensor.H is deprecated on 0-D tensors. Consider using x.conj().", UserWarning, stacklevel=2)
         return permute(self, ())
     check(
         ndim == 2,
@@ -407,9 +416,7 @@ def _mH(self: Tensor) -> Tensor:
     """A view with the last two dimensions exchanged and complex values conjugated."""
     ndim = self.dim()
     if ndim == 0:
-        warnings.warn(
-            "Tensor.mH is deprecated on 0-D tensors. Consider using x.conj().", UserWarning, stacklevel=2
-        )
+        warnings.warn("Tensor.mH is deprecated on 0-D tensors. Consider using x.conj().", UserWarning, stacklevel=2)
         return permute(self, ())
     check(ndim > 1, "tensor.mH is only supported on matrices or batches of matrices. Got 1-D tensor.")
     return adjoint(self)
@@ -558,7 +565,9 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
         (tensors,) = tensors
     shape = broadcast_shapes(*[dispatch.shape_of(t) for t in tensors])
-    return tuple([t if dispatch.shape_of(t) == shape else dispatch.call_view(expand.op, (t,), (shape,)) for t in tensors])
+    return tuple(
+        [t if dispatch.shape_of(t) == shape else dispatch.call_view(expand.op, (t,), (shape,)) for t in tensors]
+    )
 
 
 @op(view=lambda g: g, method=False, node="AliasBackward0")

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torchlike._core import dispatch
+from torchlike._core import dispatch, layout
 from torchlike._core.dtype import dtype as DType
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.tensor_state import modes
@@ -67,7 +67,10 @@ def _copy_of(view: Callable[..., Any], name: str, says: str, example: str) -> An
 
 
 alias_copy = _copy_of(
-    shape._alias, "alias_copy", "Return the same elements", "    >>> torch.alias_copy(torch.tensor([1]))\n    tensor([1])"
+    shape._alias,
+    "alias_copy",
+    "Return the same elements",
+    "    >>> torch.alias_copy(torch.tensor([1]))\n    tensor([1])",
 )
 diagonal_copy = _copy_of(
     slicing.diagonal,
@@ -159,7 +162,7 @@ def detach_copy(input: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.detach_copy(torch.tensor([1]))
     tensor([1])
     """
-    found = input.detach().clone()
+    found = input.detach().clone(memory_format=layout.contiguous_format)
     return found if out is None else out.copy_(found)
 
 
@@ -225,7 +228,11 @@ def as_strided_copy(
     """
     statics = slicing.strided_statics(input, size, stride, storage_offset)
     slicing._as_strided.op.view(dispatch.geometry_of(input), *statics)
-    return _as_strided_copy(input, *statics, out=out)
+    if input.requires_grad:
+        return _as_strided_copy(input, *statics, out=out)
+    # What the input does not show of its memory is read as well.
+    found = slicing.as_strided(input, size, stride, storage_offset).clone(memory_format=layout.contiguous_format)
+    return found if out is None else out.copy_(found)
 
 
 @op(method=False, node="AsStridedBackward0_copy")
@@ -374,9 +381,7 @@ def unsqueeze_(self: Tensor, dim: int) -> Tensor:
 
 
 @composite
-def as_strided_(
-    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
-) -> Tensor:
+def as_strided_(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
     """Give a tensor other sizes, strides and offset over its memory, in place.
 
     >>> torch.arange(4).as_strided_((2,), (2,))
