@@ -16,7 +16,7 @@ from torchlike._core import device as devices
 from torchlike._core import dispatch, errors, layout, tape
 from torchlike._core import dtype as dtypes
 from torchlike._core.storage import HostStorage, Storage, host_storage
-from torchlike._core.tensor_state import TensorBase, classes
+from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import Geometry, contiguous_strides, reinterpret
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -291,8 +291,6 @@ def resize_(tensor: Any, sizes: tuple[Any, ...], memory_format: Any) -> Any:
         raise RuntimeError("cannot resize variables that require grad")
     for s in shape:
         errors.check(s >= 0, f"Trying to create tensor with negative dimension {s}: {list(shape)}")
-    if tensor._extra is not None and tensor._extra.inference:
-        dispatch.check_inplace(tensor)
     geometry = dispatch.geometry_of(tensor)
     stride = contiguous_strides(shape)
     if memory_format in (layout.channels_last, layout.channels_last_3d):
@@ -333,7 +331,7 @@ def place(tensor: Any, geometry: Geometry) -> None:
 
 def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) -> Any:
     """``Tensor.set_``: look at another storage, with a given geometry or the source's own."""
-    dispatch.check_inplace(tensor)
+    dispatch.check_inplace(tensor, (source,))
     dtype = dispatch.geometry_of(tensor).dtype
     if source is None:
         storage = Storage(layout.put(np.empty(0, dtype.np), dispatch.device_of(tensor)))
@@ -359,8 +357,11 @@ def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) 
             else 0
         )
         grow(storage, last, dtype)
+    edges = tuple(tape.gradient_edge(t) if isinstance(t, TensorBase) else None for t in (tensor, source))
     _aim(tensor, storage, geometry, tape.version_of(tensor))
     dispatch.touch(tensor)
+    if modes.grad and any(edge is not None for edge in edges):
+        dispatch.rebase(tensor, tape.named(tape.Underivable, "NotImplemented")("set_", edges))
     return tensor
 
 

@@ -292,7 +292,7 @@ class Tensor(_Base):
     @property
     def grad(self) -> Any:
         """The gradient that ``backward`` accumulated here, None before."""
-        if self._grad is None and not self.is_leaf and not self.retains_grad:
+        if self._grad is None and self._grad_fn is not None and not self.retains_grad:
             _sharing.warn_non_leaf_grad()
         return self._grad
 

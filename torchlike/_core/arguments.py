@@ -50,7 +50,9 @@ def _not_an_int(function: str, name: str, place: int, kind: str) -> TypeError:
             f"{function}(): argument '{name}' failed to unpack the object at pos {place + 1} with error"
             f' "type must be tuple of ints,but got {kind}"'
         )
-    return TypeError(f"{function}(): argument '{name}' must be tuple of ints, but found element of type {kind} at pos 0")
+    return TypeError(
+        f"{function}(): argument '{name}' must be tuple of ints, but found element of type {kind} at pos 0"
+    )
 
 
 def given_ints(function: str, name: str, varargs: tuple[Any, ...], named: dict[str, Any]) -> Any:

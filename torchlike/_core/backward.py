@@ -85,7 +85,7 @@ def accumulate(node: AccumulateGrad, grads: list[Any], create_graph: bool) -> Se
     """Add a gradient to a leaf's ``grad``: the first one becomes it, later ones are added in place."""
     (grad,) = grads
     leaf = node.variable
-    if grad is None or not leaf._requires_grad:
+    if grad is None or not tape.requires_grad(leaf):
         return ()
     with _accumulating:
         before = leaf._grad

@@ -253,15 +253,15 @@ def alias(tensor: Any, geometry: Geometry | None = None) -> Any:
         tape.share_versions(other, tensor)
     if tensor._extra is not None and tensor._extra.inference:
         tape.extra_of(other).inference = True
+    elif other._extra is not None:
+        other._extra.inference = False
     return other
 
 
 def touch(tensor: Any) -> None:
     """Count a write to a tensor that was made otherwise than by `write`."""
-    storage = tensor._storage
-    storage.version += 1
-    if storage.counter is not None:
-        tape.count(tensor)
+    tensor._storage.version += 1
+    tape.count(tensor)
 
 
 def _record_view(op: Op, statics: tuple[Any, ...], tensor: Any, results: list[Any]) -> None:
@@ -369,7 +369,7 @@ def write(tensor: Any, array: Any) -> None:
         elif not isinstance(current, jax.ShapeDtypeStruct):
             storage.array = reader.write(current, array, *starts)
     storage.version += 1
-    if storage.counter is not None:
+    if storage.counter is not None or (_watching.alert and tensor._extra is not None):
         tape.count(tensor)
 
 
@@ -430,11 +430,6 @@ def check_inplace(tensor: Any, sources: Sequence[Any] = (), name: str = "") -> N
     """Refuse an in-place write that PyTorch refuses; ``sources`` are the operands of the operator ``name`` that writes."""
     if tensor._requires_grad or tensor._base is not None:
         check_history(tensor, sources)
-    if tensor._extra is not None and tensor._extra.inference and not modes.inference:
-        raise RuntimeError(
-            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor"
-            " before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
-        )
     geometry = tensor._geometry
     if geometry is not None and 0 in geometry.stride and geometry.overlaps and not overlap.may_expand(name, sources):
         overlap.refuse_inner()
@@ -651,8 +646,11 @@ def _write_out(op: Op, out: Any, outs: Any, stride: tuple[int, ...] | None, oper
 
 def _check_out(op: Op, target: Any, operands: tuple[Any, ...]) -> None:
     """Refuse a tensor given as ``out=`` that may not be written, or that shares memory with an operand."""
-    if target._extra is not None and target._extra.inference and not modes.inference:
-        check_inplace(target)
+    if modes.grad and tape.requires_grad(target):
+        raise RuntimeError(
+            f"{op.name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments"
+            " requires grad."
+        )
     for x in operands:
         if isinstance(x, TensorBase) and x._storage is target._storage:
             overlap.check_out(op.name, op.promote is not None, geometry_of(target), geometry_of(x))

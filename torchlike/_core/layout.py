@@ -139,11 +139,6 @@ def write_out(target: TensorBase, array: Any, write: Any) -> None:
     """Write a result into a tensor given as ``out=``, resizing it if its shape is another."""
     geometry = target._geometry or target._storage.geometry
     check_castable(array.dtype, geometry.dtype.np)
-    if target._requires_grad:
-        raise RuntimeError(
-            "functions with out=... arguments don't support automatic differentiation, but one of the arguments"
-            " requires grad."
-        )
     value = array if array.dtype == geometry.dtype.np else _convert(array, geometry.dtype.np)
     if geometry.size != tuple(array.shape):
         if geometry.numel:

@@ -247,6 +247,23 @@ def dirichlet(generator: Generator, concentrations: Host) -> Host:
     dtype = concentrations.dtype
     gammas = gamma(generator, concentrations.ravel().astype(np.float64)).reshape(concentrations.shape)
     with np.errstate(all="ignore"):
-        ratios = gammas / gammas.sum(axis=-1, keepdims=True)
+        ratios = gammas / _row_sums(gammas)[..., None]
     below_one = np.nextafter(dtype.type(1), dtype.type(0))
     return np.clip(ratios.astype(dtype), _smallest(dtype), below_one)
+
+
+def _row_sums(rows: Host) -> Host:
+    """Sum along the last dimension in the order of PyTorch's float64 sum: four lanes, four such vectors at a time."""
+    lanes = 4
+    vectors = rows.shape[-1] // lanes
+    partial = np.zeros((lanes, *rows.shape[:-1], lanes))
+    for i in range(vectors):
+        place = i % lanes if i < vectors // lanes * lanes else 0
+        partial[place] += rows[..., lanes * i : lanes * (i + 1)]
+    total = partial[0] + partial[1] + partial[2] + partial[3]
+    result = np.zeros(rows.shape[:-1])
+    for i in range(lanes * vectors, rows.shape[-1]):
+        result += rows[..., i]
+    for lane in range(lanes):
+        result += total[..., lane]
+    return result

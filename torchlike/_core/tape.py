@@ -94,7 +94,7 @@ class Node:
         self.sequence = number
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} object at {hex(id(self))}>"
+        return f"<{self.name().rpartition(':')[2]} object at {hex(id(self))}>"
 
 
 def extras_of(node: Node) -> Extras:
@@ -186,6 +186,10 @@ class OpNode(Node):
         self.slots: tuple[int, ...] = ()
         self.outputs = 1
 
+    def name(self) -> str:
+        name = type(self).__name__
+        return "torch::autograd::CopyBackwards" if name == "CopyBackwards" else name
+
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """The nodes of all tensor inputs, (None, 0) for those without gradient."""
@@ -242,6 +246,22 @@ class AccumulateGrad(Node):
         return "torch::autograd::AccumulateGrad"
 
 
+class Underivable(Node):
+    """The node of an operation whose derivative PyTorch does not have."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: str, edges: tuple[Edge | None, ...]) -> None:
+        super().__init__(edges)
+        self.function = function
+
+    def name(self) -> str:
+        return "torch::autograd::NotImplemented"
+
+    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
+        raise RuntimeError(f"derivative for aten::{self.function} is not implemented")
+
+
 class ToDevice(Node):
     """The node of a copy between devices."""
 
@@ -283,9 +303,8 @@ def gradient_edge(tensor: TensorBase) -> Edge | None:
         refresh_view(tensor)
     if tensor._grad_fn is not None:
         return tensor._grad_fn, tensor._output_nr
-    if tensor._requires_grad:
-        return accumulator(tensor), 0
-    return None
+    # A view made where nothing was recorded is a leaf, but requires grad as soon as its base does.
+    return (accumulator(tensor), 0) if requires_grad(tensor) else None
 
 
 # Set by history.py: gives a view the history of its base again if the base was written to since.
@@ -328,10 +347,17 @@ def _own_counter(tensor: TensorBase) -> Counter | None:
 
 
 def count(tensor: TensorBase) -> None:
-    """Count a write to a storage whose tensors do not all count alike."""
-    counter = _own_counter(tensor) or tensor._storage.counter
-    assert counter is not None
-    counter.n += 1
+    """Count a write that the storage counted already: where not all its tensors count alike, and for inference tensors."""
+    extra = tensor._extra
+    if extra is not None and extra.inference and not modes.inference:
+        # As in PyTorch, it is noticed when all is done.
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal"
+            " tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
+    main = tensor._storage.counter
+    if main is not None:
+        (_own_counter(tensor) or main).n += 1
 
 
 def separate(tensor: TensorBase, storage: Any, versions: int) -> None:

@@ -164,22 +164,10 @@ class Unrelated(tape.Node):
         return [None if z is None else dispatch.wrap(z) for z in zeros] if create_graph else zeros
 
 
-class NotImplementedNode(tape.Node):
+def underivable(function: str, edges: tuple[Any, ...]) -> tape.Node:
     """The node of a function whose derivative PyTorch does not have."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: str, edges: tuple[Any, ...]) -> None:
-        super().__init__(edges)
-        self.function = function
-
-    def name(self) -> str:
-        """The name PyTorch gives to it."""
-        return "torch::autograd::NotImplemented"
-
-    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
-        """Raise RuntimeError, as PyTorch does when a backward reaches it."""
-        raise RuntimeError(f"derivative for aten::{self.function} is not implemented")
+    node: tape.Node = tape.named(tape.Underivable, "NotImplemented")(function, edges)
+    return node
 
 
 def edges_of(*sources: Any) -> tuple[Any, ...]:
@@ -194,7 +182,7 @@ def related(result: Tensor, label: str, *sources: Tensor) -> Tensor:
     """Record a random function of tensors as the history of its result."""
     edges = edges_of(*sources)
     if edges:
-        result._grad_fn = Unrelated(label, edges, tuple(dispatch.shaped(s) for s in sources))
+        result._grad_fn = tape.named(Unrelated, label)(label, edges, tuple(dispatch.shaped(s) for s in sources))
         result._requires_grad = True
     return result
 
@@ -219,7 +207,7 @@ def overwrite(target: Tensor, label: str, values: Any, *others: Tensor) -> Tenso
     shapes = tuple(dispatch.shaped(t) for t in arguments)
     dispatch.write(target, values)
     if edges:
-        dispatch.rebase(target, Unrelated(label, edges, shapes))
+        dispatch.rebase(target, tape.named(Unrelated, label)(label, edges, shapes))
     return target
 
 

@@ -260,6 +260,7 @@ def get(input: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
 def put(input: Tensor, indices: Sequence[Tensor | None], values: Any, accumulate: bool, *, inplace: bool) -> Tensor:
     """Write ``values`` (a tensor or a number) to ``input[indices]``, into it or into a copy."""
     if inplace:
+        dispatch.check_inplace(input, (values,), "index_put")
         for other in (values, *indices):
             if isinstance(other, TensorBase) and other._storage is input._storage:
                 _check_no_overlap(input, other)

@@ -112,8 +112,6 @@ def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
         here, there = dispatch.device_of(self), dispatch.device_of(src)
         if here is not there:
             src = to_device(src, here)
-        if src is self:
-            return self
     return _copy.op.inplace_function(self, src)  # type: ignore[attr-defined]
 
 
