@@ -32,7 +32,8 @@ def reduction_name(reduction: str, size_average: bool | None, reduce: bool | Non
         reduced = reduce is None or reduce
         reduction = "none" if not reduced else "mean" if averaged else "sum"
         warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=4
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=4,
         )
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")

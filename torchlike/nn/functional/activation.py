@@ -329,7 +329,9 @@ def _elu(input: Array, alpha: float, scale: float) -> Array:
 def _(grad, inputs, outputs, alpha, scale):
     (input,) = inputs
     factor = jnp.asarray(alpha * scale, grad.dtype)
-    return (jnp.where(input <= 0, grad * factor * jnp.exp(jnp.minimum(input, 0)), grad * jnp.asarray(scale, grad.dtype)),)
+    return (
+        jnp.where(input <= 0, grad * factor * jnp.exp(jnp.minimum(input, 0)), grad * jnp.asarray(scale, grad.dtype)),
+    )
 
 
 @composite

@@ -1,9 +1,13 @@
 """The layers, one family a file."""
 
 from torchlike.nn.modules.activation import *
+from torchlike.nn.modules.batchnorm import *
 from torchlike.nn.modules.container import *
 from torchlike.nn.modules.dropout import *
 from torchlike.nn.modules.flatten import *
+from torchlike.nn.modules.instancenorm import *
 from torchlike.nn.modules.linear import *
 from torchlike.nn.modules.loss import *
 from torchlike.nn.modules.module import Module
+from torchlike.nn.modules.normalization import *
+from torchlike.nn.modules.sparse import *

@@ -48,7 +48,9 @@ class BackwardHook:
         self.user_hooks = user_hooks
         self.pre_hooks = pre_hooks
         self.grad_outputs: Gradients | None = None
-        self.inputs: tuple[int, ...] | None = None  # where the tensors are among the arguments; None: none needs a gradient
+        self.inputs: tuple[int, ...] | None = (
+            None  # where the tensors are among the arguments; None: none needs a gradient
+        )
         self.outputs: tuple[int, ...] | None = None
         self.n_inputs = self.n_outputs = 0
 

@@ -91,7 +91,9 @@ class Convertible:
                 options["memory_format"] = memory_format
             kind = dtype if tensor.is_floating_point() or tensor.is_complex() else None
             try:
-                return tensor.to(tensor.device if device is None else device, kind or tensor.dtype, non_blocking, **options)
+                return tensor.to(
+                    tensor.device if device is None else device, kind or tensor.dtype, non_blocking, **options
+                )
             except NotImplementedError as error:
                 if str(error) != "Cannot copy out of meta tensor; no data!":
                     raise
@@ -138,7 +140,9 @@ class Convertible:
         return self._apply(lambda t: t.cuda(device))
 
     def _to_accelerator(self, kind: str, device: Any) -> Self:
-        place = devices.device(kind if device is None else f"{kind}:{device}") if not isinstance(device, str) else device
+        place = (
+            devices.device(kind if device is None else f"{kind}:{device}") if not isinstance(device, str) else device
+        )
         return self._apply(lambda t: t.to(place))
 
     def ipu(self, device: Any = None) -> Self:

@@ -166,7 +166,9 @@ class Stateful:
         """Call ``hook(module, incompatible_keys)`` after loading; it may change the two lists."""
         return _add(self._load_state_dict_post_hooks, hook)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Copy the tensors of a ``state_dict`` into this module and its children.
 
         With ``strict`` the keys must be exactly those of this module's own state; without, the differences are returned

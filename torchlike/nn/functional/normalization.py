@@ -1,0 +1,491 @@
+"""Normalisation over batches, instances, groups, layers and neighbouring channels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from torchlike import ops
+from torchlike._core import dispatch, errors
+from torchlike._core.errors import check
+from torchlike._core.op import Array, Scalar, composite, defvjp, op
+from torchlike.nn.functional._shared import expect_tensor, ndim
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
+from torchlike.ops._geometry import show
+
+__all__ = [
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "normalize",
+    "rms_norm",
+]
+
+Tensor = Any
+_HALVES = (jnp.float16, jnp.bfloat16)
+
+
+def _wide(x: Array) -> Array:
+    return x.astype(jnp.float32) if x.dtype in _HALVES else x
+
+
+def _moments(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array, Array]:
+    """The mean, the variance and its inverse root over axes, which stay with size 1."""
+    mean = jnp.mean(x, axes, keepdims=True)
+    variance = jnp.mean(jnp.square(x - mean), axes, keepdims=True)
+    return mean, variance, 1 / jnp.sqrt(variance + eps)
+
+
+def _back(
+    grad: Array, x: Array, mean: Array, inverse: Array, axes: tuple[int, ...], by_mean: Array, by_inverse: Array
+) -> Array:
+    """The gradient of ``x`` through ``(x - mean) * inverse``, and through the two statistics where they are used further."""
+    count = math.prod(x.shape[a] for a in axes)
+    centred = (x - mean) * inverse
+    inner = jnp.sum(grad, axes, keepdims=True) + centred * jnp.sum(grad * centred, axes, keepdims=True)
+    direct = inverse * (grad - inner / count)
+    return direct + by_mean / count - by_inverse * inverse * inverse * centred / count
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Over the last dimensions
+
+
+def _check_normalized(input: Array, shape: tuple[int, ...], weight: Array | None, bias: Array | None, gap: str) -> None:
+    check(
+        len(shape) >= 1,
+        "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got"
+        f" normalized_shape = {show(shape)}",
+    )
+    for name, value in (("weight", weight), ("bias", bias)):
+        check(
+            value is None or value.shape == shape,
+            f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape"
+            f" {show(() if value is None else value.shape)} and normalized_shape = {show(shape)}",
+        )
+    if input.ndim < len(shape) or input.shape[input.ndim - len(shape) :] != shape:
+        wanted = ", ".join(map(str, shape))
+        raise RuntimeError(
+            f"Given normalized_shape={show(shape)}, expected input with shape [*{gap}{wanted}], but got input of size"
+            f"{show(input.shape)}"
+        )
+
+
+def _check_mixed(input: Array, *params: Array | None) -> None:
+    """Parameters have the input's type, or are float32 beside a half."""
+    for p in params:
+        if p is not None and p.dtype != input.dtype:
+            check(
+                input.dtype in _HALVES and p.dtype == jnp.float32,
+                f"mixed dtype (CPU): expect parameter to have scalar type of {errors.scalar_type(input.dtype)}",
+            )
+
+
+@op(method=False, node="NativeLayerNormBackward0")
+def _layer_norm(
+    input: Array, weight: Array | None, bias: Array | None, normalized_shape: tuple[int, ...], eps: float
+) -> tuple[Array, Array, Array]:
+    _check_normalized(input, normalized_shape, weight, bias, ", ")
+    refuse("LayerNormKernelImpl", input, BOOL, INTEGERS, BARE, COMPLEX)
+    _check_mixed(input, weight, bias)
+    x = _wide(input)
+    axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))
+    mean, _, inverse = _moments(x, axes, eps)
+    result = (x - mean) * inverse
+    if weight is not None:
+        result = result * weight
+    if bias is not None:
+        result = result + bias
+    return result.astype(input.dtype), mean, inverse
+
+
+@defvjp(_layer_norm)
+def _(grad, inputs, outputs, normalized_shape, eps):
+    input, weight, bias = inputs
+    _, mean, inverse = outputs
+    x, g = _wide(input), _wide(grad[0])
+    axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))
+    rows = tuple(range(x.ndim - len(normalized_shape)))
+    by_weight = None if weight is None else jnp.sum(g * ((x - mean) * inverse), rows)
+    by_bias = None if bias is None else jnp.sum(g, rows)
+    scaled = g if weight is None else g * weight
+    return _back(scaled, x, mean, inverse, axes, grad[1], grad[2]), by_weight, by_bias
+
+
+@composite
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return the input with mean 0 and variance 1 over its last dimensions ``normalized_shape``, scaled and shifted.
+
+    ``weight`` and ``bias`` have that shape. Raises RuntimeError for shapes that do not fit.
+
+    >>> torch.nn.functional.layer_norm(torch.tensor([[1., 3.]]), (2,))
+    tensor([[-1.0000,  1.0000]])
+    """
+    expect_tensor("layer_norm", "input", 1, input)
+    return _layer_norm(input, weight, bias, _sizes("layer_norm", normalized_shape), eps)[0]
+
+
+def _sizes(function: str, shape: Any) -> tuple[int, ...]:
+    if not isinstance(shape, tuple | list):
+        raise TypeError(
+            f"{function}(): argument 'normalized_shape' (position 2) must be tuple of ints, not {type(shape).__name__}"
+        )
+    return tuple(shape)
+
+
+@op(method=False, node=lambda pattern, **_: "MulBackward0")
+def _rms_norm(input: Array, weight: Array | None, normalized_shape: tuple[int, ...], eps: float | None) -> Array:
+    _check_normalized(input, normalized_shape, weight, None, "")
+    refuse("rms_norm", input, BOOL, INTEGERS, BARE)
+    x = _wide(input)
+    axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))
+    small = jnp.finfo(x.dtype).eps if eps is None else eps
+    result = x * (1 / jnp.sqrt(jnp.mean(x * x, axes, keepdims=True) + small))
+    if weight is not None:
+        result = result * weight
+    return result.astype(input.dtype)
+
+
+@composite
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """Return the input divided by its root mean square over its last dimensions ``normalized_shape``, scaled by ``weight``.
+
+    ``eps`` defaults to that of the dtype. Raises RuntimeError for shapes that do not fit.
+
+    >>> torch.nn.functional.rms_norm(torch.tensor([[3., 4.]]), (2,))
+    tensor([[0.8485, 1.1314]])
+    """
+    expect_tensor("rms_norm", "input", 1, input)
+    return _rms_norm(input, weight, _sizes("rms_norm", normalized_shape), eps)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Over groups of channels
+
+
+@op(method=False, node="NativeGroupNormBackward0")
+def _group_norm(
+    input: Array, weight: Array | None, bias: Array | None, num_groups: int, eps: float
+) -> tuple[Array, Array, Array]:
+    refuse("GroupNormKernelImpl", input, BOOL, INTEGERS, BARE, COMPLEX)
+    channels = input.shape[1]
+    for name, value in (("weight", weight), ("bias", bias)):
+        check(
+            value is None or value.shape == (channels,),
+            f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of shape"
+            f" {show(() if value is None else value.shape)} and input of shape {show(input.shape)}",
+        )
+    _check_mixed(input, weight, bias)
+    x = _wide(input)
+    grouped = x.reshape((x.shape[0], num_groups, -1)) if x.size else x.reshape((x.shape[0], num_groups, 0))
+    mean, _, inverse = _moments(grouped, (2,), eps)
+    result = ((grouped - mean) * inverse).reshape(x.shape)
+    if weight is not None:
+        result = result * _by_channel(weight, x.ndim)
+    if bias is not None:
+        result = result + _by_channel(bias, x.ndim)
+    return result.astype(input.dtype), mean, inverse
+
+
+@defvjp(_group_norm)
+def _(grad, inputs, outputs, num_groups, eps):
+    input, weight, bias = inputs
+    _, mean, inverse = outputs
+    x, g = _wide(input), _wide(grad[0])
+    shape = (x.shape[0], num_groups, x.size // max(x.shape[0] * num_groups, 1))
+    grouped = x.reshape(shape)
+    others = (0, *range(2, x.ndim))
+    by_bias = None if bias is None else jnp.sum(g, others)
+    by_weight = None if weight is None else jnp.sum(g * ((grouped - mean) * inverse).reshape(x.shape), others)
+    scaled = g if weight is None else g * _by_channel(weight, x.ndim)
+    by_input = _back(scaled.reshape(shape), grouped, mean, inverse, (2,), grad[1], grad[2])
+    return by_input.reshape(x.shape), by_weight, by_bias
+
+
+def _by_channel(values: Array, dims: int) -> Array:
+    """One value a channel, in a shape that broadcasts with the input."""
+    return values.reshape((1, -1) + (1,) * (dims - 2))
+
+
+@composite
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Return the input with mean 0 and variance 1 over each of ``num_groups`` groups of channels, scaled and shifted.
+
+    ``weight`` and ``bias`` hold one value a channel (dimension 1). Raises RuntimeError for sizes that do not fit.
+
+    >>> torch.nn.functional.group_norm(torch.tensor([[1., 3., 5., 5.]]), 2)
+    tensor([[-1.0000,  1.0000,  0.0000,  0.0000]])
+    """
+    expect_tensor("group_norm", "input", 1, input)
+    dims = ndim(input)
+    check(dims >= 2, f"Expected at least 2 dimensions for input tensor but received {dims}")
+    size = input.size()
+    if size[0] * size[1] // num_groups * math.prod(size[2:]) == 1:
+        shown = [size[0] * size[1] // num_groups, num_groups, *size[2:]]
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {shown}")
+    check(num_groups > 0, f"num_groups {num_groups} should be greater than 0")
+    check(
+        size[1] % num_groups == 0,
+        "Expected number of channels in input to be divisible by num_groups, but got input of shape"
+        f" {show(size)} and num_groups={num_groups}",
+    )
+    return _group_norm(input, weight, bias, num_groups, eps)[0]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Over batches
+
+
+def _check_batch_norm(input: Array, *params: tuple[str, Array | None]) -> None:
+    refuse("batch_norm", input, BOOL, INTEGERS, BARE, COMPLEX)
+    channels = input.shape[1] if input.ndim > 1 else 0
+    for name, value in params:
+        if value is None:
+            continue
+        check(value.size == channels, f"{name} should contain {channels} elements not {value.size}")
+        check(
+            value.dtype == input.dtype or (input.dtype in _HALVES and value.dtype == jnp.float32),
+            "mixed dtype (CPU): all inputs must share same datatype.",
+        )
+
+
+@op(method=False, node="NativeBatchNormBackward0")
+def _batch_norm_training(
+    input: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
+    momentum: Scalar,
+    eps: float,
+) -> tuple[Array, ...]:
+    """The normalised input, the statistics of the batch, and the running statistics moved towards them."""
+    _check_batch_norm(
+        input, ("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)
+    )
+    x = _wide(input)
+    axes = (0, *range(2, x.ndim))
+    mean, variance, inverse = _moments(x, axes, eps)
+    result = (x - mean) * inverse
+    if weight is not None:
+        result = result * _by_channel(weight, x.ndim)
+    if bias is not None:
+        result = result + _by_channel(bias, x.ndim)
+    outs = [result.astype(input.dtype), mean, inverse]
+    count = x.size // max(x.shape[1], 1)
+    if running_mean is not None:
+        outs.append(_moved(running_mean, mean, momentum))
+    if running_var is not None:
+        outs.append(_moved(running_var, variance * (count / max(count - 1, 1)), momentum))
+    return tuple(outs)
+
+
+def _moved(running: Array, found: Array, momentum: Array) -> Array:
+    share = momentum.astype(found.dtype)
+    return (share * found.reshape(-1) + (1 - share) * running.astype(found.dtype)).astype(running.dtype)
+
+
+@defvjp(_batch_norm_training)
+def _(grad, inputs, outputs, eps):
+    input, weight, bias = inputs[:3]
+    mean, inverse = outputs[1:3]
+    x, g = _wide(input), _wide(grad[0])
+    axes = (0, *range(2, x.ndim))
+    by_bias = None if bias is None else jnp.sum(g, axes)
+    by_weight = None if weight is None else jnp.sum(g * ((x - mean) * inverse), axes)
+    scaled = g if weight is None else g * _by_channel(weight, x.ndim)
+    return _back(scaled, x, mean, inverse, axes, grad[1], grad[2]), by_weight, by_bias, None, None, None
+
+
+@op(method=False, node="NativeBatchNormBackward0")
+def _batch_norm_with(
+    input: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, eps: float
+) -> Array:
+    """The input normalised by given statistics."""
+    _check_batch_norm(input, ("running_mean", mean), ("running_var", variance), ("weight", weight), ("bias", bias))
+    x = _wide(input)
+    scale = 1 / jnp.sqrt(_wide(variance) + eps)
+    if weight is not None:
+        scale = scale * weight
+    result = (x - _by_channel(_wide(mean), x.ndim)) * _by_channel(scale, x.ndim)
+    if bias is not None:
+        result = result + _by_channel(bias, x.ndim)
+    return result.astype(input.dtype)
+
+
+@composite
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return the input normalised channel by channel (dimension 1), scaled and shifted.
+
+    With ``training`` by the mean and variance of the batch, towards which the running statistics then move by ``momentum``;
+    without, by the running statistics. Raises as PyTorch does for sizes and dtypes that do not fit.
+
+    >>> F = torch.nn.functional
+    >>> F.batch_norm(torch.tensor([[1.], [3.]]), torch.tensor([1.]), torch.tensor([4.]))
+    tensor([[0.0000],
+            [1.0000]])
+    """
+    expect_tensor("batch_norm", "input", 1, input)
+    if not training:
+        check(running_mean is not None, "running_mean must be defined in evaluation mode")
+        check(running_var is not None, "running_var must be defined in evaluation mode")
+        return _batch_norm_with(input, weight, bias, running_mean, running_var, eps)
+    size = input.size()
+    values = size[0] * math.prod(size[2:])
+    if values == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+    if not dispatch.geometry_of(input).numel:
+        return ops.clone(input)
+    result, _, _, *moved = _batch_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
+    _write_running(moved, running_mean, running_var)
+    return result
+
+
+def _write_running(moved: list[Tensor], *running: Tensor | None) -> None:
+    """Give the running statistics their new values, outside any graph."""
+    given = iter(moved)
+    for tensor in running:
+        if tensor is not None:
+            dispatch.write(tensor, dispatch.array_of(next(given)))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Over instances
+
+
+@op(method=False, node="ViewBackward0")
+def _instance_norm(
+    input: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
+    momentum: Scalar,
+    eps: float,
+) -> tuple[Array, ...]:
+    """The input normalised channel by channel and instance by instance, and the running statistics moved."""
+    _check_batch_norm(
+        input, ("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)
+    )
+    x = _wide(input)
+    axes = tuple(range(2, x.ndim))
+    mean, variance, inverse = _moments(x, axes, eps)
+    result = (x - mean) * inverse
+    if weight is not None:
+        result = result * _by_channel(weight, x.ndim)
+    if bias is not None:
+        result = result + _by_channel(bias, x.ndim)
+    outs = [result.astype(input.dtype)]
+    count = math.prod(x.shape[2:])
+    if running_mean is not None:
+        outs.append(_moved(running_mean, jnp.mean(mean, 0), momentum))
+    if running_var is not None:
+        outs.append(_moved(running_var, jnp.mean(variance, 0) * (count / max(count - 1, 1)), momentum))
+    return tuple(outs)
+
+
+@composite
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return the input normalised channel by channel in each instance, scaled and shifted.
+
+    Without ``use_input_stats`` the running statistics are used; with it, they move towards those of the input. Raises
+    ValueError where there is only one value a channel.
+
+    >>> torch.nn.functional.instance_norm(torch.tensor([[[1., 3.]]]))
+    tensor([[[-1.0000,  1.0000]]])
+    """
+    expect_tensor("instance_norm", "input", 1, input)
+    if not use_input_stats:
+        check(
+            running_mean is not None and running_var is not None,
+            "Expected running_mean and running_var to be defined when use_input_stats is false",
+        )
+        return _batch_norm_with(input, weight, bias, running_mean, running_var, eps)
+    size = input.size()
+    if math.prod(size[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {size}")
+    result, *moved = _instance_norm(input, weight, bias, running_mean, running_var, momentum, eps)
+    _write_running(moved, running_mean, running_var)
+    return result
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Others
+
+
+@op(method=False, node="DivBackward0")
+def _local_response_norm(input: Array, size: int, alpha: float, beta: float, k: float) -> Array:
+    x = _wide(input)
+    window = (1, size) + (1,) * (x.ndim - 2)
+    padding = ((0, 0), (size // 2, (size - 1) // 2)) + ((0, 0),) * (x.ndim - 2)
+    sums = lax.reduce_window(x * x, jnp.zeros((), x.dtype), lax.add, window, (1,) * x.ndim, padding)
+    return (x / (sums / size * alpha + k) ** beta).astype(input.dtype)
+
+
+@composite
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Return ``input / (k + alpha * mean) ** beta``, the mean being of the squares in ``size`` neighbouring channels.
+
+    Raises ValueError for fewer than three dimensions.
+
+    >>> torch.nn.functional.local_response_norm(torch.ones(1, 1, 1), 1, alpha=3., beta=0.5)
+    tensor([[[0.5000]]])
+    """
+    expect_tensor("local_response_norm", "input", 1, input)
+    dims = ndim(input)
+    if dims < 3:
+        raise ValueError(
+            f"Expected 3D or higher dimensionality                          input (got {dims} dimensions)"
+        )
+    if not dispatch.geometry_of(input).numel:
+        return input
+    return _local_response_norm(input, size, alpha, beta, k)
+
+
+@composite
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
+    """Return the input divided by its ``p``-norm along ``dim``, which counts as at least ``eps``.
+
+    >>> torch.nn.functional.normalize(torch.tensor([[3., 4.]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    length = input.norm(p, dim, keepdim=True)
+    if out is None:
+        return input / length.clamp_min(eps).expand_as(input)
+    return ops.div(input, length.clamp_min_(eps).expand_as(input), out=out)
