@@ -48,11 +48,12 @@ def documented() -> dict[str, str]:
     return {path: text for text, path in found.items()}
 
 
-def failures(text: str, name: str, torch: Any) -> str:
+def failures(text: str, name: str, namespace: dict[str, Any]) -> str:
     """Run the ``>>>`` examples of a text; what did not print what it should, empty if all did."""
-    namespace: dict[str, Any] = {"torch": torch}
     parsed = doctest.DocTestParser().get_doctest(text, namespace, name, None, 0)
     assert parsed.examples
+    parsed.globs = namespace  # not the copy of it, so that the next text can go on where this one ends
     report: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.REPORT_NDIFF).run(parsed, out=report.append)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.REPORT_NDIFF)
+    runner.run(parsed, out=report.append, clear_globs=False)
     return "".join(report)

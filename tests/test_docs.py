@@ -24,7 +24,7 @@ DOCSTRINGS = documented()
 @pytest.mark.filterwarnings("ignore:torch.range is deprecated")  # and says so in its example
 @pytest.mark.parametrize("path", DOCSTRINGS)
 def test_docstring(path: str):
-    assert failures(DOCSTRINGS[path], path, torchlike) == ""
+    assert failures(DOCSTRINGS[path], path, {"torch": torchlike}) == ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -32,15 +32,15 @@ def test_page(page: Path):
     """The python blocks of a page run from top to bottom; a text block after one is what it prints."""
     namespace: dict[str, Any] = {"__name__": "page"}
     printed = None
-    for block in blocks(page):
+    for block in blocks(page, "python", "text"):
         where = f"{page.name}:{block.line}"
-        if block.language == "python":
+        if block.code.startswith(">>>"):
+            assert failures(block.code, where, namespace) == ""
+        elif block.language == "python":
             printed = run(block.code, namespace, where)
-        elif block.language == "text" and printed is not None:
+        elif printed is not None:
             assert printed == block.code, where
             printed = None
-        elif block.language == "pycon":
-            assert failures(block.code, where, torchlike) == ""
 
 
 def run_example(script: Path, *arguments: str) -> str:

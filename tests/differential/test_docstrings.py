@@ -17,4 +17,4 @@ OWN = {"torch.as_torch", "torch.install_as_torch"}
 @pytest.mark.parametrize(("path", "text"), [item for item in documented().items() if item[0] not in OWN])
 def test_docstring(path: str, text: str):
     torch.manual_seed(0)
-    assert failures(text, path, torch) == ""
+    assert failures(text, path, {"torch": torch}) == ""
