@@ -63,7 +63,8 @@ class Node:
 
     def name(self) -> str:
         """Return the name PyTorch gives to this kind of node."""
-        return type(self).__name__
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name == "NotImplemented" else name
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
@@ -259,7 +260,7 @@ class Underivable(Node):
         return "torch::autograd::NotImplemented"
 
     def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
-        raise RuntimeError(f"derivative for aten::{self.function} is not implemented")
+        raise RuntimeError(f"derivative for {self.function} is not implemented")
 
 
 class ToDevice(Node):
@@ -360,11 +361,23 @@ def count(tensor: TensorBase) -> None:
         (_own_counter(tensor) or main).n += 1
 
 
-def separate(tensor: TensorBase, storage: Any, versions: int) -> None:
-    """Let a tensor that looks at ``storage`` from now on count its versions for itself, starting at ``versions``."""
+def _main_counter(storage: Any) -> Counter:
     if storage.counter is None:
         storage.counter = Counter(storage.version)
-    extra_of(tensor).counter = Counter(versions)
+    return storage.counter  # type: ignore[no-any-return]
+
+
+def count_apart(tensor: TensorBase) -> None:
+    """Let a tensor count its versions from zero, apart from the others on its storage."""
+    _main_counter(tensor._storage)
+    extra_of(tensor).counter = Counter(0)
+
+
+def keep_counter(tensor: TensorBase, storage: Any) -> None:
+    """Let a tensor that is about to look at another storage keep its version counter."""
+    counter = _own_counter(tensor) or _main_counter(tensor._storage)
+    _main_counter(storage)
+    extra_of(tensor).counter = counter
 
 
 def share_versions(tensor: TensorBase, source: TensorBase) -> None:
