@@ -51,7 +51,7 @@ CASES = [
         bad=_bad("add"),
     ),
     case("sub", *_PAIRS, *_NUMBER_FIRST, "x, y, alpha=2", bad=_bad("sub"), aliases=("subtract",)),
-    case("rsub", *_PAIRS, "x, y, alpha=2", bad=_bad("rsub")),
+    case("rsub", *_PAIRS, "x, y, alpha=2", bad=("torch.rsub(x, None)",)),
     case("mul", *_PAIRS, *_NUMBER_FIRST, bad=_bad("mul"), aliases=("multiply",)),
     case("true_divide", *_PAIRS, *_NUMBER_FIRST, "x, 0", bad=_bad("true_divide"), inputs=_NONZERO),
     case(

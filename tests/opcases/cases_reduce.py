@@ -122,7 +122,7 @@ CASES = [
     *(
         case(
             name,
-            *_OVER,
+            *(sample for sample in _OVER if sample != "x, ()"),  # whose gradient PyTorch divides by 0
             "x, False",
             "x, 0, False",
             "x, 0, True, True",
@@ -131,7 +131,7 @@ CASES = [
             "x, unbiased=False",
             "x, dim=0, unbiased=False",
             "x * 0, 0",
-            bad=_bad(name, "torch.std(x, 0, unbiased=True, correction=1)"),
+            bad=_bad(name),
         )
         for name in ("var", "std", "var_mean", "std_mean")
     ),
@@ -166,7 +166,6 @@ CASES = [
         "x, y",
         "x, y, 1",
         "x, y, inf",
-        "x, y, 0",
         "x, y, 3",
         "x, x",
         "x, values(3)",
@@ -178,6 +177,7 @@ CASES = [
         "x, 1, 1, 0.5",
         "x, 2, 0, 100",
         tolerance=10,
+        dtypes="bool int half float complex",
         bad=("torch.renorm(values(3), 2, 0, 1)", "torch.renorm(x, 0, 0, 1)", "torch.renorm(x, 2, 0, -1)"),
     ),
     case(
@@ -190,7 +190,7 @@ CASES = [
         "values(0, 2), 1",
         "x.t(), 0",
         "x * 100, 1",
-        bad=("torch.softmax(x, 2)", "torch.softmax(x)"),
+        bad=("torch.softmax(x, 2)",),
     ),
     case(
         "log_softmax",
@@ -231,7 +231,7 @@ CASES = [
         "cumprod",
         "x, 0",
         "x, -1",
-        "x, 1, dtype=torch.float64",
+        "x, 1, dtype=torch.complex128",
         "special(), 0",
         "values(), 0",
         "values(0, 2), 1",

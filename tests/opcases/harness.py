@@ -250,13 +250,15 @@ GRADIENT_DTYPES = ("float64", "complex128")
 
 def run_case(torch: Any, case: OpCase, dtype: str) -> Outcome:
     """Everything about a case in one dtype."""
-    main = dtype in ("float32", case.dtype_names[0])
+    main = dtype == "float32"
     samples = case.samples if dtype in ("float32", "float64", "int64", case.dtype_names[0]) else case.samples[:2]
     outcome: Outcome = {
         "samples": [run_sample(torch, case, s, dtype, variants=i == 0 or main) for i, s in enumerate(samples)]
     }
     if dtype in ((case.grad,) if isinstance(case.grad, str) else GRADIENT_DTYPES if case.grad else ()):
-        outcome["gradients"] = [run_gradients(torch, case, s, dtype) for s in case.samples]
+        outcome["gradients"] = [
+            run_gradients(torch, case, s, dtype) for s in case.samples if "dtype=torch.int" not in s
+        ]
     if dtype == case.dtype_names[0]:
         outcome["bad"] = [run_bad(torch, case, b) for b in case.bad]
     return outcome
@@ -276,6 +278,8 @@ _TOLERANCES = {
 
 def differences(case: OpCase, expected: Any, found: Any, where: str = "") -> list[str]:
     """What differs between two outcomes, in words."""
+    if expected is None and "grads" in where and isinstance(found, dict) and not any(_parts(found.get("v", [1]))):
+        return []  # PyTorch leaves out a gradient that is zero everywhere
     if isinstance(expected, dict) and isinstance(found, dict):
         if "d" in expected and "d" in found:
             return _tensor_differences(case, expected, found, where)
@@ -300,6 +304,10 @@ def differences(case: OpCase, expected: Any, found: Any, where: str = "") -> lis
         if expected == found and type(expected) is type(found)
         else [f"{where}: expected {expected!r}, found {found!r}"]
     )
+
+
+def _parts(values: list[Any]) -> list[Any]:
+    return [part for v in values for part in (v if isinstance(v, list) else [v])]
 
 
 def _tensor_differences(case: OpCase, expected: Outcome, found: Outcome, where: str) -> list[str]:

@@ -46,6 +46,15 @@ def refuse_with(
             raise exception(message)
 
 
+def refuse_numbers(function: str, signatures: tuple[str, ...]) -> None:
+    """Raise PyTorch's TypeError when the operands of the body that asks were all Python numbers."""
+    given = [g for g in operands_given() if g is not None]
+    if all(category == "number" for _, category in given):
+        stand_ins = {"bool": True, "int64": 0}
+        numbers = [stand_ins.get(d.name, 0j if d.is_complex else 0.0) for d, _ in given]
+        errors.invalid_combination(function, numbers, *signatures)
+
+
 def is_in(array: Any, group: Dtypes) -> bool:
     """Return whether the array's dtype is in the group."""
     return np.dtype(array.dtype) in group

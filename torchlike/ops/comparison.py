@@ -7,7 +7,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from torchlike._core import dispatch, errors
+from torchlike._core import dtype as dtypes
+from torchlike._core.kernels import cast
 from torchlike._core.op import ALWAYS_BOOL, Array, ArrayLike, alias, composite, op, overloads
+from torchlike._core.promote import promote_types
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, UNSIGNED, is_in, refuse, refuse_with
 
@@ -255,8 +258,8 @@ def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, e
 def _equal(input: Array, other: Array) -> Array:
     """Whether all elements are equal."""
     refuse("equal_notnan_cpu", input, FLOAT8)
-    wide = jnp.promote_types(input.dtype, other.dtype)
-    return jnp.all(input.astype(wide) == other.astype(wide))
+    wide = promote_types(dtypes.of(input.dtype), dtypes.of(other.dtype)).np
+    return jnp.all(cast(input, wide) == cast(other, wide))
 
 
 @composite

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
@@ -15,9 +14,10 @@ from torchlike._core.dtype import dtype as Dtype
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.promote import promote_types
+from torchlike.ops._arrays import conjugate, expanded, real_part, scaled, widened
 from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
 from torchlike.ops._dims import Dims
-from torchlike.ops.reduce import expanded, widened
+from torchlike.ops.pointwise_arith import check_subtraction
 
 __all__ = ["dist", "norm", "renorm"]
 
@@ -51,7 +51,7 @@ def vector_norm_body(input: Array, ord: float, dim: Dims, keepdim: bool, dtype: 
         result = jnp.sqrt(jnp.sum(squares, dims, keepdims=keepdim))
     else:
         result = jnp.power(jnp.sum(jnp.power(size, ord), dims, keepdims=keepdim), 1 / ord)
-    return result.astype(input.real.dtype if is_in(input, COMPLEX) else input.dtype)
+    return result.astype(real_part(input).dtype)
 
 
 def _check_norm_dtype(name: str, input: Array, dtype: Dtype) -> None:
@@ -94,31 +94,34 @@ def vector_norm_gradient(grad: Array, input: Array, result: Array, ord: float, d
     dims = errors.wrap_dims(dim, input.ndim)
     x, out = widened(input), widened(expanded(result, dims, keepdim))
     g = widened(expanded(grad, dims, keepdim))
-    if is_in(g, COMPLEX):
-        g = g.real
-    if is_in(x, COMPLEX):
-        size = jnp.abs(x)
-        unit = lax.conj(jnp.where(size == 0, 0, x / jnp.where(size == 0, 1, size)))
-    else:
-        size = jnp.abs(x)
-        unit = jnp.sign(x)
+    size = jnp.abs(x)
+    unit = conjugate(_direction(x))
     if ord == 0:
         return jnp.zeros_like(x)
     if ord == 1:
-        return unit * g
+        return scaled(unit, g)
     if ord == 2:
-        flow = lax.conj(x) if is_in(x, COMPLEX) else x
-        return flow * jnp.where(out == 0, 0, g / jnp.where(out == 0, 1, out))
+        return scaled(conjugate(x), jnp.where(out == 0, 0, g / jnp.where(out == 0, 1, out)))
     if math.isinf(ord):
         ties = (size == out) | (jnp.isnan(size) & jnp.isnan(out))
-        return unit * jnp.where(ties, g / jnp.sum(ties, dims, keepdims=True).astype(g.dtype), 0)
+        return scaled(unit, jnp.where(ties, g / jnp.sum(ties, dims, keepdims=True).astype(g.dtype), 0))
     safe = jnp.where(size == 0, 1, size)
     nonzero = jnp.where(out == 0, 1, out)
     if ord < 1:
-        scaled = jnp.where(size == 0, 0, jnp.power(safe, ord - 1))
-        return unit * scaled * (g * jnp.power(out, 1 - ord))
-    scaled = jnp.power(size / nonzero, ord - 1) if ord < 2 else jnp.power(size, ord - 1) / jnp.power(nonzero, ord - 1)
-    return jnp.where(out == 0, 0, unit * scaled * g)
+        weight = jnp.where(size == 0, 0, jnp.power(safe, ord - 1)) * jnp.power(out, 1 - ord)
+    elif ord < 2:
+        weight = jnp.power(size / nonzero, ord - 1)
+    else:
+        weight = jnp.power(size, ord - 1) / jnp.power(nonzero, ord - 1)
+    return scaled(unit, jnp.where(out == 0, 0, weight) * g)
+
+
+def _direction(x: Array) -> Array:
+    """``x / abs(x)``, and 0 for 0."""
+    if not is_in(x, COMPLEX):
+        return jnp.sign(x)
+    size = jnp.abs(x)
+    return scaled(x, jnp.where(size == 0, 0, 1 / jnp.where(size == 0, 1, size)))
 
 
 @op(method=False, node="LinalgVectorNormBackward0")
@@ -138,6 +141,11 @@ def _(grad, inputs, outputs, ord, dim, keepdim, dtype):
 @op(method=False, node="SumBackward1")
 def _nuclear_norm(input: Array, dim: tuple[int, ...], keepdim: bool) -> Array:
     """The sum of the singular values of matrices."""
+    errors.check(
+        is_in(input, FLOATS | COMPLEX),
+        "linalg.matrix_norm: Expected a floating point or complex tensor as input. "
+        f"Got {errors.scalar_type(input.dtype)}",
+    )
     if len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dim))}")
     dims = errors.wrap_dims(dim, input.ndim)
@@ -177,18 +185,22 @@ def norm(
     return _vector_norm(input, 2.0 if p is None else p, dims, keepdim, dtype, out=out)
 
 
+def _difference(input: Array, other: Array) -> Array:
+    check_subtraction(input, other)
+    wide = promote_types(dtypes.of(input.dtype), dtypes.of(other.dtype)).np
+    shape = errors.broadcast_shapes(input.shape, other.shape)
+    return jnp.broadcast_to(cast(input, wide) - cast(other, wide), shape)
+
+
 @op(method=False, node="DistBackward0")
 def _dist(input: Array, other: Array, p: float) -> Array:
     """The norm of a difference."""
-    for x in (input, other):
-        if not is_in(x, FLOATS | COMPLEX):
-            raise RuntimeError(
-                "norm(): input dtype should be either floating point or complex. "
-                f"Got {errors.scalar_type(x.dtype)} instead."
-            )
-    wide = promote_types(dtypes.of(input.dtype), dtypes.of(other.dtype)).np
-    shape = errors.broadcast_shapes(input.shape, other.shape)
-    difference = jnp.broadcast_to(input.astype(wide) - other.astype(wide), shape)
+    difference = _difference(input, other)
+    if not is_in(difference, FLOATS | COMPLEX):
+        raise RuntimeError(
+            "norm(): input dtype should be either floating point or complex. "
+            f"Got {errors.scalar_type(difference.dtype)} instead."
+        )
     return vector_norm_body(difference, p, None, False, None)
 
 
@@ -196,11 +208,7 @@ def _dist(input: Array, other: Array, p: float) -> Array:
 def _(grad, inputs, outputs, p):
     input, other = inputs
 
-    def difference(a: Array, b: Array) -> Array:
-        wide = promote_types(dtypes.of(a.dtype), dtypes.of(b.dtype)).np
-        return a.astype(wide) - b.astype(wide)
-
-    value, pullback = jax.vjp(difference, input, other)
+    value, pullback = jax.vjp(_difference, input, other)
     return pullback(vector_norm_gradient(grad, value, outputs[0], p, None, False).astype(value.dtype))
 
 
@@ -231,4 +239,4 @@ def renorm(input: Array, p: float, dim: int, maxnorm: float) -> Array:
     norms = vector_norm_body(x, p, others, True, None)
     # The small constant is PyTorch's.
     factor = jnp.where(norms > maxnorm, maxnorm / (norms + 1e-7), 1)
-    return (x * factor.astype(norms.dtype)).astype(input.dtype)
+    return scaled(x, factor.astype(norms.dtype)).astype(input.dtype)

@@ -95,7 +95,18 @@ def rsub(input: Array, other: ArrayLike, *, alpha: Scalar = 1) -> Array:
 
 
 def _subtract(left: Array, right: Array, alpha: Array) -> Array:
-    bools = [given is not None and given[0].np in BOOL for given in operands_given()[:2]]
+    _check_bools([given is not None and given[0].np in BOOL for given in operands_given()[:2]])
+    refuse("add_stub", left, BARE)
+    return left - alpha * right
+
+
+def check_subtraction(left: Array, right: Array) -> None:
+    """Refuse to subtract arrays of these dtypes, as ``sub`` does."""
+    _check_bools([is_in(left, BOOL), is_in(right, BOOL)])
+    refuse("add_stub", left, BARE)
+
+
+def _check_bools(bools: list[bool]) -> None:
     if all(bools):
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. "
@@ -106,8 +117,6 @@ def _subtract(left: Array, right: Array, alpha: Array) -> Array:
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
             "use the `~` or `logical_not()` operator instead."
         )
-    refuse("add_stub", left, BARE)
-    return left - alpha * right
 
 
 @op(promote=DEFAULT_WIDE, inplace=True)
@@ -145,17 +154,17 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) 
     given = operands_given()
     if all(g is not None and g[0].np in BOOL | INTEGERS | UNSIGNED for g in given[1:3]):
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform "
-            "a true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
-            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
-            "tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value "
-            "* tensor1 / tensor2), for all dtypes."
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
+            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch"
+            ".trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) "
+            "for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 "
+            "/ tensor2), for all dtypes."
         )
     refuse("addcdiv_cpu_out", input, BARE)
     return input + value * tensor1 / tensor2
 
 
-@op(promote=DEFAULT, inplace=True, node=lambda pattern: "LerpBackward1" if pattern[2] == "T" else "LerpBackward0")
+@op(promote=DEFAULT_WIDE, inplace=True, node=lambda pattern: "LerpBackward1" if pattern[2] == "T" else "LerpBackward0")
 def lerp(input: Array, end: Array, weight: ArrayLike) -> Array:
     """Return ``input + weight * (end - input)``, broadcast. ``end`` must have the dtype of ``input``.
 

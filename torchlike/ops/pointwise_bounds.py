@@ -109,21 +109,23 @@ def clamp(input: Array, min: ArrayLike | None = None, max: ArrayLike | None = No
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if max is None:
-        _check_clamp("maximum_cpu", "clamp_min_scalar_cpu", input)
+        _check_clamp("clamp", "maximum_cpu", "clamp_min_scalar_cpu", input)
     elif min is None:
-        _check_clamp("minimum_cpu", "clamp_max_scalar_cpu", input)
+        _check_clamp("clamp", "minimum_cpu", "clamp_max_scalar_cpu", input)
     else:
-        _check_clamp("clamp_cpu", "clamp_scalar_cpu", input)
+        _check_clamp("clamp", "clamp_cpu", "clamp_scalar_cpu", input)
     result = input if min is None else _at_least(input, min)
     return result if max is None else _at_most(result, max)
 
 
-def _check_clamp(of_tensors: str, of_numbers: str, input: Array) -> None:
-    refuse_with("clamp is not supported for complex types", input, COMPLEX, NotImplementedError)
-    if all(given is None or given[1] == "number" for given in operands_given()[1:]):
+def _check_clamp(name: str, of_tensors: str, of_numbers: str, input: Array) -> None:
+    numbers = all(given is None or given[1] == "number" for given in operands_given()[1:])
+    if numbers or name == "clamp":
+        refuse_with("clamp is not supported for complex types", input, COMPLEX, NotImplementedError)
+    if numbers:
         refuse(of_numbers, input, BARE)
     else:
-        refuse(of_tensors, input, BARE, BOOL if of_tensors == "clamp_cpu" else frozenset())
+        refuse(of_tensors, input, BARE, COMPLEX, BOOL if of_tensors == "clamp_cpu" else frozenset())
 
 
 def _at_least(x: Array, low: Array) -> Array:
@@ -161,7 +163,7 @@ def clamp_min(input: Array, min: ArrayLike) -> Array:
     >>> torch.clamp_min(torch.tensor([-1.0, 0.5]), 0)
     tensor([0.0000, 0.5000])
     """
-    _check_clamp("maximum_cpu", "clamp_min_scalar_cpu", input)
+    _check_clamp("clamp_min", "maximum_cpu", "clamp_min_scalar_cpu", input)
     return _at_least(input, min)
 
 
@@ -182,7 +184,7 @@ def clamp_max(input: Array, max: ArrayLike) -> Array:
     >>> torch.clamp_max(torch.tensor([-1.0, 0.5]), 0)
     tensor([-1.,  0.])
     """
-    _check_clamp("minimum_cpu", "clamp_max_scalar_cpu", input)
+    _check_clamp("clamp_max", "minimum_cpu", "clamp_max_scalar_cpu", input)
     return _at_most(input, max)
 
 

@@ -170,6 +170,12 @@ def nextafter(input: Array, other: Array) -> Array:
     return lax.nextafter(input, other)
 
 
+@defvjp(nextafter)
+def _(grad, inputs, outputs):
+    input, other = inputs
+    return jnp.where(input == other, 0, grad), jnp.zeros_like(grad)
+
+
 @op(promote=INT_TO_FLOAT)
 def ldexp(input: Array, other: Array) -> Array:
     """Return ``input * 2**other``, broadcast.

@@ -14,6 +14,7 @@ from torchlike._core.dtype import dtype as Dtype
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.tensor_state import TensorBase
+from torchlike.ops._arrays import expanded, widened
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, UNSIGNED, is_in, refuse, refuse_with
 from torchlike.ops._dims import TENSOR, Dims, reduced_dim, reduced_dims
 from torchlike.ops.pointwise_bounds import maximum, minimum
@@ -35,16 +36,6 @@ __all__ = [
     "prod",
     "sum",
 ]
-
-
-def widened(x: Array) -> Array:
-    """Half precision as float32, in which it is accumulated."""
-    return x.astype(jnp.float32) if x.dtype in (jnp.float16, jnp.bfloat16) else x
-
-
-def expanded(x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
-    """A reduced array with its reduced dimensions (of size one) in place."""
-    return x if keepdim else jnp.expand_dims(x, dims)
 
 
 # Sums and products ---------------------------------------------------------------------------------------------------
@@ -141,6 +132,7 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
             "nanmean(): expected input to have floating point or complex dtype but got "
             f"{errors.scalar_type(input.dtype)}"
         )
+    reduced_dims("nanmean", tuple(dim) if isinstance(dim, list) else dim, input.dim())
     factor = sum(~(input != input).detach(), dim, keepdim)
     result = nansum(input, dim, keepdim, dtype=dtype)
     return result / factor if out is None else out.copy_(result / factor)
@@ -284,8 +276,14 @@ def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
 def _amaxmin(name: str, kernel: str, input: Array, dim: Dims, keepdim: bool, largest: bool) -> Array:
     dims = reduced_dims(name, dim, input.ndim)
     _check_not_empty(name, input, dims, given=dim is not None and dim != ())
-    refuse(kernel, input, BARE, COMPLEX)
-    return _extreme(input, dims, keepdim, largest)
+    if input.size:
+        refuse(kernel, input, BARE, COMPLEX)
+        return _extreme(input, dims, keepdim, largest)
+    return jnp.zeros(_reduced_shape(input, dims, keepdim), input.dtype)
+
+
+def _reduced_shape(x: Array, dims: tuple[int, ...], keepdim: bool) -> tuple[int, ...]:
+    return tuple(1 if i in dims else n for i, n in enumerate(x.shape) if keepdim or i not in dims)
 
 
 def _amax_gradient(grad, inputs, outputs, dim, keepdim):
@@ -313,7 +311,9 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> t
             dim is not None,
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.",
         )
-        _check_not_empty("aminmax", input, dims, given=True)
+        for d in dims:
+            if input.ndim and input.shape[d] == 0:
+                raise IndexError(f"aminmax: Expected reduction dim {d} to have non-zero size.")
     refuse("aminmax_cpu", input, BARE, COMPLEX)
     return return_types.aminmax(_extreme(input, dims, keepdim, False), _extreme(input, dims, keepdim, True))
 
@@ -367,8 +367,8 @@ def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Array
 
 def _extreme_with_index(name: str, input: Array, dim: int, keepdim: bool, largest: bool) -> tuple[Array, Array]:
     dim = errors.wrap_dim(dim, input.ndim)
-    refuse_with(f"{name}(): does not support complex input", input, COMPLEX)
     _check_not_empty(name, input, (dim,), given=True)
+    refuse_with(f"{name}(): does not support complex input", input, COMPLEX)
     refuse(f"{name}_cpu", input, BARE)
     if input.ndim == 0:
         return input, jnp.zeros((), jnp.int64)

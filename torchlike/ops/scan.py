@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import lax
 
 from torchlike._core import errors
+from torchlike._core.dispatch import call_inplace
 from torchlike._core.dtype import dtype as Dtype
 from torchlike._core.kernels import cast
-from torchlike._core.op import Array, defvjp, op
+from torchlike._core.op import Array, composite, defvjp, op
+from torchlike.ops._arrays import widened
 from torchlike.ops._checks import BOOL, FLOAT8, INTEGERS, UNSIGNED, is_in, refuse
-from torchlike.ops.reduce import widened
 
 __all__ = ["cumprod", "cumsum"]
 
@@ -25,7 +28,7 @@ def _accumulated(kernel: str, input: Array, dtype: Dtype | None) -> tuple[Array,
     return input, widened(input)
 
 
-@op(inplace=True)
+@op
 def cumsum(input: Array, dim: int, *, dtype: Dtype | None = None) -> Array:
     """Return the running sum along ``dim``; of integers and bools in int64. With ``dtype`` the input is converted.
 
@@ -50,7 +53,7 @@ def _(grad, inputs, outputs, dim, dtype):
     return (jnp.flip(_running_sum(jnp.flip(wide, dim), dim), dim),)
 
 
-@op(inplace=True)
+@op
 def cumprod(input: Array, dim: int, *, dtype: Dtype | None = None) -> Array:
     """Return the running product along ``dim``; of integers and bools in int64. With ``dtype`` the input is converted.
 
@@ -60,3 +63,26 @@ def cumprod(input: Array, dim: int, *, dtype: Dtype | None = None) -> Array:
     dim = errors.wrap_dim(dim, input.ndim)
     result, x = _accumulated("cumprod_out_cpu", input, dtype)
     return lax.cumprod(x, dim).astype(result.dtype) if x.ndim else result
+
+
+def _in_place(function: Any, self: Any, dim: int, dtype: Any) -> Any:
+    if dtype is not None and dtype is not self.dtype:
+        raise RuntimeError(
+            f"Bad in-place call: input tensor dtype {errors.type_name(self.dtype)} and output tensor dtype "
+            f"{errors.type_name(dtype)} should match"
+        )
+    if self.dtype.np in BOOL | UNSIGNED:
+        errors.not_implemented(f"{function.__name__}_out_cpu", self.dtype)
+    return call_inplace(function.op, (self,), (dim, self.dtype))
+
+
+@composite(method="only")
+def cumsum_(self: Any, dim: int, *, dtype: Dtype | None = None) -> Any:
+    """Write the running sum into the tensor, in its own dtype; see :func:`cumsum`."""
+    return _in_place(cumsum, self, dim, dtype)
+
+
+@composite(method="only")
+def cumprod_(self: Any, dim: int, *, dtype: Dtype | None = None) -> Any:
+    """Write the running product into the tensor, in its own dtype; see :func:`cumprod`."""
+    return _in_place(cumprod, self, dim, dtype)

@@ -10,6 +10,7 @@ from torchlike._core import errors
 from torchlike._core.dtype import dtype as Dtype
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, defvjp, op
+from torchlike.ops._arrays import real_part, widened
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, is_in, refuse
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
@@ -20,7 +21,9 @@ def _prepared(kernel: str, input: Array, dim: int, dtype: Dtype | None) -> tuple
     dim = errors.wrap_dim(dim, input.ndim)
     if dtype is not None:
         input = cast(input, dtype.np)
-    refuse(kernel, input, BOOL, INTEGERS, BARE, COMPLEX)
+    if input.size:
+        last = "_lastdim" if dim == max(input.ndim, 1) - 1 else ""
+        refuse(f"{kernel}{last}_kernel_impl", input, BOOL, INTEGERS, BARE, COMPLEX)
     wide = input.astype(jnp.float32) if input.dtype in (jnp.float16, jnp.bfloat16) else input
     # A 0-dim tensor has one nominal dimension.
     return input, dim, wide if wide.ndim else wide[None]
@@ -37,7 +40,9 @@ def softmax(input: Array, dim: int, dtype: Dtype | None = None) -> Array:
     >>> torch.softmax(torch.tensor([1.0, 2.0, 3.0]), dim=0)
     tensor([0.0900, 0.2447, 0.6652])
     """
-    input, dim, x = _prepared("softmax_kernel_impl", input, dim, dtype)
+    input, dim, x = _prepared("softmax", input, dim, dtype)
+    if not input.size:
+        return input
     weights = jnp.exp(_shifted(x, dim))
     return (weights / jnp.sum(weights, dim, keepdims=True)).astype(input.dtype).reshape(input.shape)
 
@@ -63,7 +68,9 @@ def log_softmax(input: Array, dim: int, dtype: Dtype | None = None) -> Array:
     >>> torch.log_softmax(torch.tensor([1.0, 2.0, 3.0]), dim=0)
     tensor([-2.4076, -1.4076, -0.4076])
     """
-    input, dim, x = _prepared("log_softmax_kernel_impl", input, dim, dtype)
+    input, dim, x = _prepared("log_softmax", input, dim, dtype)
+    if not input.size:
+        return input
     shifted = _shifted(x, dim)
     total = jnp.log(jnp.sum(jnp.exp(shifted), dim, keepdims=True))
     return (shifted - total).astype(input.dtype).reshape(input.shape)
@@ -89,10 +96,9 @@ def logsumexp(input: Array, dim: int | tuple[int, ...], keepdim: bool = False) -
     dims = errors.wrap_dims(dim, input.ndim)
     if not is_in(input, FLOATS | COMPLEX):
         input = input.astype(dtypes.get_default_dtype().np)
-    (x,) = (input.astype(jnp.float32),) if input.dtype in (jnp.float16, jnp.bfloat16) else (input,)
-    real = x.real if is_in(x, COMPLEX) else x
-    top = lax.stop_gradient(jnp.max(real, dims, keepdims=True, initial=-jnp.inf))
-    top = jnp.where(jnp.isinf(top), 0, top)
+    x = widened(input)
+    top = lax.stop_gradient(jnp.max(real_part(x), dims, keepdims=True, initial=-jnp.inf))
+    top = jnp.where(jnp.isinf(top), 0, top).astype(x.dtype)
     result = jnp.log(jnp.sum(jnp.exp(x - top), dims, keepdims=True)) + top
     return (result if keepdim else jnp.squeeze(result, dims)).astype(input.dtype)
 
@@ -103,7 +109,4 @@ def _(grad, inputs, outputs, dim, keepdim):
     dims = errors.wrap_dims(dim, input.ndim)
     if not keepdim:
         grad, result = jnp.expand_dims(grad, dims), jnp.expand_dims(result, dims)
-    # Where everything is -inf the difference is nan; nothing flows there.
-    weight = jnp.exp(input - result)
-    real = result.real if is_in(result, COMPLEX) else result
-    return (grad * jnp.where(real == -jnp.inf, 0, weight),)
+    return (grad * jnp.exp(cast(input, result.dtype) - result),)

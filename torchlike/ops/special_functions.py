@@ -22,7 +22,7 @@ from torchlike._core.op import (
     operands_given,
     overloads,
 )
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, INTEGERS, as_given, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, INTEGERS, as_given, refuse, refuse_numbers
 
 __all__ = [
     "digamma",
@@ -301,6 +301,13 @@ def _(grad, inputs, outputs, eps):
     return (jnp.where((x < eps) | (x > 1 - eps), 0, slope),)
 
 
+_XLOGY = (
+    "(Tensor input, Tensor other, *, Tensor out = None)",
+    "(Number self, Tensor other, *, Tensor out = None)",
+    "(Tensor input, Number other, *, Tensor out = None)",
+)
+
+
 def _xlogy_node(pattern: tuple[Any, ...]) -> str:
     if pattern[0] != "T":
         return "XlogyBackward1"
@@ -314,6 +321,7 @@ def xlogy(input: ArrayLike, other: ArrayLike) -> Array:
     >>> torch.xlogy(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 3.0]))
     tensor([0.0000, 2.1972])
     """
+    refuse_numbers("xlogy", _XLOGY)
     refuse("xlogy_cpu", input, COMPLEX, FLOAT8)
     zero = (input == 0) & ~jnp.isnan(other)
     return jnp.where(zero, 0, input * jnp.log(jnp.where(zero, 1, other)))
@@ -326,9 +334,4 @@ def _(grad, inputs, outputs):
     return grad * jnp.where(flat, 0, jnp.log(jnp.where(flat, 1, other))), grad * input / other
 
 
-overloads(
-    xlogy,
-    "(Tensor input, Tensor other, *, Tensor out = None)",
-    "(Number self, Tensor other, *, Tensor out = None)",
-    "(Tensor input, Number other, *, Tensor out = None)",
-)
+overloads(xlogy, *_XLOGY)

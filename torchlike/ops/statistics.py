@@ -7,13 +7,12 @@ import warnings
 from typing import Any
 
 import jax.numpy as jnp
-from jax import lax
 
 from torchlike._core import errors
 from torchlike._core.op import Array, composite, defvjp, op
+from torchlike.ops._arrays import conjugate, expanded, real_part, scaled, widened
 from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
-from torchlike.ops._dims import TENSOR, Dims
-from torchlike.ops.reduce import expanded, widened
+from torchlike.ops._dims import TENSOR, Dims, reduced_dims
 
 __all__ = ["std", "std_mean", "var", "var_mean"]
 
@@ -27,7 +26,7 @@ def _moments(name: str, input: Array, dim: Dims, correction: float, keepdim: boo
         subject = f"{name} only" if name.endswith("_mean") else "std and var only"
         raise RuntimeError(f"{subject} support floating point and complex dtypes")
     refuse("std_cpu", input, FLOAT8)
-    dims = errors.wrap_dims(dim, input.ndim)
+    dims = reduced_dims(name, dim, input.ndim, overloaded=True)
     x = widened(input)
     count = math.prod(input.shape[d] for d in dims)
     freedom = count - correction
@@ -46,17 +45,13 @@ def _moments(name: str, input: Array, dim: Dims, correction: float, keepdim: boo
     return variance, mean if keepdim else jnp.squeeze(mean, dims)
 
 
-def _real_dtype(input: Array) -> Any:
-    return input.real.dtype if is_in(input, COMPLEX) else input.dtype
-
-
 def _deviation_gradient(grad: Array, input: Array, dims: tuple[int, ...], correction: float) -> Array:
     """The gradient of the variance: ``2 / (n - correction) * (input - mean) * grad``."""
     freedom = max(math.prod(input.shape[d] for d in dims) - correction, 0)
     x = widened(input)
     centred = x - jnp.mean(x, dims, keepdims=True)
-    scale = jnp.asarray(2 / freedom if freedom else math.inf, _real_dtype(x))
-    return scale * widened(grad) * (lax.conj(centred) if is_in(x, COMPLEX) else centred)
+    scale = jnp.asarray(2 / freedom if freedom else math.inf, real_part(x).dtype)
+    return scaled(conjugate(centred), scale * widened(grad))
 
 
 def _std_scale(grad: Array, std: Array) -> Array:
@@ -67,7 +62,7 @@ def _std_scale(grad: Array, std: Array) -> Array:
 @op(method=False, node="VarBackward0")
 def _var(input: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
     """The variance."""
-    return _moments("var", input, dim, correction, keepdim)[0].astype(_real_dtype(input))
+    return _moments("var", input, dim, correction, keepdim)[0].astype(real_part(input).dtype)
 
 
 @defvjp(_var)
@@ -80,7 +75,7 @@ def _(grad, inputs, outputs, dim, correction, keepdim):
 @op(method=False, node="StdBackward0")
 def _std(input: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
     """The standard deviation."""
-    return jnp.sqrt(_moments("std", input, dim, correction, keepdim)[0]).astype(_real_dtype(input))
+    return jnp.sqrt(_moments("std", input, dim, correction, keepdim)[0]).astype(real_part(input).dtype)
 
 
 @defvjp(_std)
@@ -99,7 +94,7 @@ def _mean_gradient(grad: Array, input: Array, dims: tuple[int, ...]) -> Array:
 def _var_mean(input: Array, dim: Dims, correction: float, keepdim: bool) -> tuple[Array, Array]:
     """The variance and the mean."""
     variance, mean = _moments("var_mean", input, dim, correction, keepdim)
-    return variance.astype(_real_dtype(input)), mean.astype(input.dtype)
+    return variance.astype(real_part(input).dtype), mean.astype(input.dtype)
 
 
 @defvjp(_var_mean)
@@ -114,7 +109,7 @@ def _(grad, inputs, outputs, dim, correction, keepdim):
 def _std_mean(input: Array, dim: Dims, correction: float, keepdim: bool) -> tuple[Array, Array]:
     """The standard deviation and the mean."""
     variance, mean = _moments("std_mean", input, dim, correction, keepdim)
-    return jnp.sqrt(variance).astype(_real_dtype(input)), mean.astype(input.dtype)
+    return jnp.sqrt(variance).astype(real_part(input).dtype), mean.astype(input.dtype)
 
 
 @defvjp(_std_mean)
@@ -144,7 +139,7 @@ def _variance_arguments(
     if (unbiased is not _MISSING and correction is not _MISSING) or len(args) > 2:
         errors.invalid_combination(
             name,
-            (TENSOR, *args),
+            (TENSOR, dim, *args),
             "(Tensor input, tuple of ints dim, bool unbiased = True, bool keepdim = False, *, Tensor out = None)",
             "(Tensor input, tuple of ints dim = None, *, Number correction = None, bool keepdim = False, "
             "Tensor out = None)",
