@@ -318,7 +318,7 @@ def kaiming_uniform_(
 
     >>> _ = torch.manual_seed(0)
     >>> torch.nn.init.kaiming_uniform_(torch.empty(1, 4))
-    tensor([[-0.0092,  0.6569, -1.0080, -0.9014]])
+    tensor([[-0.0092,  0.6570, -1.0080, -0.9013]])
     """
     handled, result = _overridden(
         kaiming_uniform_, tensor, a=a, mode=mode, nonlinearity=nonlinearity, generator=generator
@@ -342,7 +342,7 @@ def kaiming_normal_(
 
     >>> _ = torch.manual_seed(0)
     >>> torch.nn.init.kaiming_normal_(torch.empty(1, 4))
-    tensor([[ 1.0896, -0.2075, -1.5407,  0.4019]])
+    tensor([[ 1.0896, -0.2075, -1.5406,  0.4019]])
     """
     if 0 in tensor.shape:
         return _nothing(tensor)
