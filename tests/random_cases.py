@@ -42,7 +42,7 @@ METHODS = {
 def methods() -> Iterator[str]:
     """Every in-place method, every type that has it, every size, and the layouts in memory."""
     for name, arguments in METHODS.items():
-        types = REAL
+        types: tuple[str, ...] = REAL
         if name in ("uniform_", "normal_"):
             types += COMPLEX
         elif name in ("geometric_", "bernoulli_", "random_"):

@@ -244,7 +244,7 @@ class Generator(metaclass=TorchNamed):
             self._seed = int(state["seed"])
             self._untouched = left == 1 and position == 0
             key = state["key"].astype(np.uint32)
-            inner = {"key": key, "pos": _WORDS if left == 1 else position}
+            inner: Any = {"key": key, "pos": _WORDS if left == 1 else position}
             self._bits.state = {"bit_generator": "MT19937", "state": inner}
             self.next_normal = float(state["normal_y"]) if state["normal_valid"] else None
             self._float_normal = float(state["float_normal"]) if state["float_valid"] else None

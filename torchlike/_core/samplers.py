@@ -151,7 +151,7 @@ def _shuffle_at_once(jumps: Host, count: int) -> Host:
     for all at once, doubling the stride each time.
     """
     index = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
-    target = index.copy()
+    target: Host = index.copy()
     target[:-1] += jumps.astype(index.dtype)
     start = index.copy()
     away = target != index

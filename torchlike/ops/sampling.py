@@ -550,7 +550,7 @@ def _bernoulli_of_number(input: Tensor, p: Any, stream: Any, out: Tensor | None)
     result = dispatch.wrap(array)
     edges = _laws.edges_of(input)
     if edges:
-        result._grad_fn = _laws.NotImplementedNode("bernoulli", edges)
+        result._grad_fn = _laws.underivable("bernoulli", edges)
         result._requires_grad = True
     return result
 
@@ -621,7 +621,7 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     result = dispatch.wrap(_laws.draw(Law(host, keyed.binomial, arrays), stream, place, size, dtype))
     edges = _laws.edges_of(count, prob)
     if edges:
-        result._grad_fn = _laws.NotImplementedNode("binomial", edges)
+        result._grad_fn = _laws.underivable("binomial", edges)
         result._requires_grad = True
     return result
 
@@ -666,7 +666,7 @@ def _sample_dirichlet(self: Tensor, generator: Any = None) -> Tensor:
     result = dispatch.wrap(_laws.draw(law, stream, dispatch.device_of(self), size, dtype))
     edges = _laws.edges_of(self)
     if edges:
-        result._grad_fn = _laws.NotImplementedNode("_sample_dirichlet", edges)
+        result._grad_fn = _laws.underivable("_sample_dirichlet", edges)
         result._requires_grad = True
     return result
 
@@ -745,7 +745,7 @@ def _with_replacement(generator: Any, weights: Any, count: int) -> Any:
         bool(np.all(np.isfinite(rows))),
         "invalid multinomial distribution (encountering probability entry = infinity or NaN)",
     )
-    sums = np.cumsum(rows, axis=-1, dtype=real)
+    sums: Any = np.cumsum(rows, axis=-1, dtype=real)
     check(bool(np.all(sums[:, -1:] > 0)), "invalid multinomial distribution (sum of probabilities <= 0)")
     sums /= sums[:, -1:].copy()
     sums[:, -1] = 1
