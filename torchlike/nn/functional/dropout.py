@@ -90,7 +90,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     >>> _ = torch.manual_seed(0)
     >>> torch.nn.functional.dropout(torch.ones(5))
-    tensor([2., 2., 0., 2., 2.])
+    tensor([0., 0., 2., 0., 0.])
     """
     _check_p(p)
     return _drop(input, p, training, inplace)
