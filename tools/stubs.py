@@ -1,6 +1,6 @@
 """Write the type stubs that follow from the declarations of the operators.
 
-    python tools/stubs.py [--check]
+    PYTHONPATH=. python tools/stubs.py [--check]
 
 ``torchlike/__init__.pyi`` types the public namespace, ``torchlike/_operator_methods.pyi`` the methods that operators
 give to Tensor. The public functions are made at import, so no type checker can see them in the sources. With
