@@ -217,8 +217,8 @@ def _is_key(constant: Any) -> bool:
 
 def _host_randomness() -> Any:
     """Where Python's and NumPy's own generators stand."""
-    _, words, position, *_ = np.random.get_state(legacy=True)
-    return random.getstate(), words.tobytes(), position
+    state: Any = np.random.get_state()
+    return random.getstate(), state[1].tobytes(), state[2]
 
 
 def _moved(before: Any, after: Any) -> bool:

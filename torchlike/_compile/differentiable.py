@@ -101,10 +101,10 @@ def capture_gradient(
     def run(arrays: Any, arguments: Any, rates: Any, key: Any, *cotangents: Any) -> list[Any]:
         def walk(result: Any, before: Any) -> list[Any]:
             tensors = _tensors(result)
-            roots = [tape.gradient_edge(tensors[i]) for i in numbers]
+            roots: list[Any] = [tape.gradient_edge(tensors[i]) for i in numbers]
             inputs = [_edge(t, trace.stand_ins) for t in program.targets]
             found = engine.run_backward(roots, list(cotangents), retain_graph=False, create_graph=False, inputs=inputs)
-            outputs = []
+            outputs: list[Any] = []
             reached.clear()
             for gradient in found:
                 reached.append(None if gradient is None else len(outputs))

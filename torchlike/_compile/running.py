@@ -101,13 +101,13 @@ def _write_results(source: _Source, program: Program) -> None:
     for position, index, advance in program.argument_writes:
         source.add(f"{source.name('write', write_argument)}(leaves[{position}], outs[{index}], {advance})")
     bind = source.name("bind", bind_gradient)
-    for tensor, index in program.bindings:
+    for tensor, gradient in program.bindings:
         name = source.name("tensor", tensor)
-        if index is None:
+        if gradient is None:
             source.add(f"{name}._grad = None")
             continue
-        stride = source.name("stride", program.strides.get(index))
-        source.add(f"{bind}({name}, outs[{index}], {stride})")
+        stride = source.name("stride", program.strides.get(gradient))
+        source.add(f"{bind}({name}, outs[{gradient}], {stride})")
     result_of = source.name("result", result_of_output)
     strides = source.name("strides", program.strides)
     parts = [f"{result_of}({source.name('output', o)}, leaves, outs, {strides})" for o in program.outputs]
@@ -152,6 +152,7 @@ def result_of_output(output: Output, leaves: list[Any], outs: Any, strides: dict
         result._storage = existing
         result._geometry = output.geometry
         return result
+    assert output.index is not None
     result = dispatch.wrap(outs[output.index], strides.get(output.index) if strides else None)
     if output.geometry is not None:
         result._geometry = output.geometry

@@ -71,9 +71,8 @@ class device:
             self.prev_idx = devices.current_cuda()
             devices.set_cuda(self.idx)
 
-    def __exit__(self, *exception: object) -> bool:
+    def __exit__(self, *exception: object) -> None:
         devices.set_cuda(self.prev_idx)
-        return False
 
 
 def _jax(device: Any) -> jax.Device:

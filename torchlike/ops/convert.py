@@ -57,18 +57,18 @@ def _parse_to(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
         _refuse_to(args, kwargs)
     memory_format = kwargs.get("memory_format")
     first = args[0] if args else kwargs.get("other", kwargs.get("device", kwargs.get("dtype")))
+    rest = ("non_blocking", "copy")
+    dtype: Any
+    device: Any
     if isinstance(first, TensorBase):
-        rest = ("non_blocking", "copy")
         dtype, device = dispatch.geometry_of(first).dtype, dispatch.device_of(first)
         flags = args[1:]
     elif args and (isinstance(first, dtypes.dtype) or (isinstance(first, type) and first in _PYTHON_TYPES)):
-        rest = ("non_blocking", "copy")
         dtype, device = first, kwargs.get("device")
         flags = args[1:]
     else:
         if args and not isinstance(first, str | int | devices.device | type(None)):
             _refuse_to(args, kwargs)
-        rest = ("non_blocking", "copy")
         device = args[0] if args else kwargs.get("device")
         dtype = args[1] if len(args) > 1 else kwargs.get("dtype")
         flags = args[2:]

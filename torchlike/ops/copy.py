@@ -112,7 +112,7 @@ def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
         here, there = dispatch.device_of(self), dispatch.device_of(src)
         if here is not there:
             src = to_device(src, here)
-    return _copy.op.inplace_function(self, src)  # type: ignore[attr-defined]
+    return _copy.op.inplace_function(self, src)
 
 
 def to_device(tensor: Any, device: Any) -> Any:
