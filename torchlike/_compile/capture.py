@@ -217,7 +217,7 @@ def _is_key(constant: Any) -> bool:
 
 def _host_randomness() -> Any:
     """Where Python's and NumPy's own generators stand."""
-    state: Any = np.random.get_state()
+    state: Any = np.random.get_state()  # noqa: NPY002 - the global generator is the one that programs draw from
     return random.getstate(), state[1].tobytes(), state[2]
 
 
@@ -251,7 +251,7 @@ class Trace:
         rates = [jax.ShapeDtypeStruct((), jnp.float64, weak_type=True) for _ in self.rates]
         key = jax.eval_shape(lambda: jax.random.key(0))
         host = _host_randomness()
-        host_states = random.getstate(), np.random.get_state()
+        host_states = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global generator is the one that programs draw from
         try:
             closed = jax.make_jaxpr(run)(avals, arguments, rates, key, *more)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
@@ -266,7 +266,7 @@ class Trace:
             generator.default_generator.rewind(marks)
             host_drawn = _host_randomness() != host
             random.setstate(host_states[0])
-            np.random.set_state(host_states[1])
+            np.random.set_state(host_states[1])  # noqa: NPY002
         if changed:
             raise Uncapturable(f"it changes Python state ({', '.join(sorted(set(changed)))})")
         if host_drawn or _moved(marks, drawn):
