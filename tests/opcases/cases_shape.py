@@ -256,7 +256,12 @@ CASES = [
         "x, -9, 2, 0",
         "matrix",
         "turned, 1, 0, 2",
-        bad=("torch.diagonal(x, 0, 1, 1)", "torch.diagonal(row)", "torch.diagonal(scalar)", "torch.diagonal(x, 0, 0, 3)"),
+        bad=(
+            "torch.diagonal(x, 0, 1, 1)",
+            "torch.diagonal(row)",
+            "torch.diagonal(scalar)",
+            "torch.diagonal(x, 0, 0, 3)",
+        ),
     ),
     _views(
         "Tensor.unfold",
@@ -265,7 +270,13 @@ CASES = [
         "x, 0, 0, 1",
         "scalar, 0, 1, 1",
         "row, 0, 3, 1",
-        bad=("x.unfold(0, 3, 1)", "x.unfold(0, -1, 1)", "x.unfold(0, 1, 0)", "x.unfold(3, 1, 1)", "scalar.unfold(0, 2, 1)"),
+        bad=(
+            "x.unfold(0, 3, 1)",
+            "x.unfold(0, -1, 1)",
+            "x.unfold(0, 1, 0)",
+            "x.unfold(3, 1, 1)",
+            "scalar.unfold(0, 2, 1)",
+        ),
     ),
     _views(
         "as_strided",
@@ -332,7 +343,13 @@ CASES = [
             "torch.tensor_split(x, 2, 3)",
         ),
     ),
-    _views("hsplit", "x, 3", "row, 2", "x, [1, 2]", bad=("torch.hsplit(x, 2)", "torch.hsplit(scalar, 1)", "torch.hsplit(row, 3)")),
+    _views(
+        "hsplit",
+        "x, 3",
+        "row, 2",
+        "x, [1, 2]",
+        bad=("torch.hsplit(x, 2)", "torch.hsplit(scalar, 1)", "torch.hsplit(row, 3)"),
+    ),
     _views("vsplit", "x, 2", "x, [1]", bad=("torch.vsplit(row, 2)", "torch.vsplit(x, 3)")),
     _views("dsplit", "x, 2", "x, [1, 2]", bad=("torch.dsplit(matrix, 2)", "torch.dsplit(x, 3)")),
     # Complex numbers
@@ -370,7 +387,9 @@ CASES = [
     _views("slice_copy", "x, 1, 1, 3", "x, 2, 0, None, 2", "x", dtypes="int float complex"),
     _views("split_copy", "x, 2, 1", dtypes="int float complex"),
     _views("split_with_sizes_copy", "x, [1, 2], 1", dtypes="int float complex"),
-    _views("squeeze_copy", "values(2, 1, 3)", "values(2, 1, 3), 1", "values(2, 1, 3), (1,)", dtypes="int float complex"),
+    _views(
+        "squeeze_copy", "values(2, 1, 3)", "values(2, 1, 3), 1", "values(2, 1, 3), (1,)", dtypes="int float complex"
+    ),
     _views("t_copy", "matrix", dtypes="int float complex"),
     _views("transpose_copy", "x, 0, 2", dtypes="int float complex"),
     _views("unbind_copy", "x, 1", dtypes="int float complex"),
@@ -384,7 +403,9 @@ CASES = [
     _views("Tensor.transpose_", "x, 0, 2", "part, 0, 1", dtypes="int float", grad=False, bad=("x.transpose_(0, 3)",)),
     _views("Tensor.swapaxes_", "x, 0, 2", dtypes="float", grad=False),
     _views("Tensor.swapdims_", "x, 0, 2", dtypes="float", grad=False),
-    _views("Tensor.squeeze_", "values(2, 1, 3)", "values(2, 1, 3), 1", "values(2, 1), (1,)", dtypes="float", grad=False),
+    _views(
+        "Tensor.squeeze_", "values(2, 1, 3)", "values(2, 1, 3), 1", "values(2, 1), (1,)", dtypes="float", grad=False
+    ),
     _views("Tensor.unsqueeze_", "x, 1", dtypes="float", grad=False, bad=("x.unsqueeze_(5)",)),
     _views("as_strided_", "x, (2, 2), (1, 2)", dtypes="float", grad=False),
 ]

@@ -1,7 +1,7 @@
 """The engine: walks the tape from the roots to the leaves, one kernel a node.
 
-Gradients travel as plain jax arrays; with ``create_graph`` they travel as tensors and every kernel is recorded again, so that
-a second derivative is the same walk over the nodes that the first one left behind.
+Gradients travel as plain jax arrays; with ``create_graph`` they travel as tensors and every kernel is recorded again,
+so that a second derivative is the same walk over the nodes that the first one left behind.
 """
 
 from __future__ import annotations
@@ -192,8 +192,8 @@ def run_backward(
 ) -> list[Any]:
     """Propagate ``gradients`` of ``roots`` through the graph.
 
-    Without ``inputs`` every leaf accumulates. With them only what leads to them runs, and the gradient that reaches each is
-    returned (None where none does); ``accumulate_inputs`` lets the leaves among them accumulate instead.
+    Without ``inputs`` every leaf accumulates. With them only what leads to them runs, and the gradient that reaches
+    each is returned (None where none does); ``accumulate_inputs`` lets the leaves among them accumulate instead.
     """
     task = Task(retain_graph, create_graph)
     outer, previous = running.task, modes.grad

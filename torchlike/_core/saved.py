@@ -159,8 +159,8 @@ watching.look = _look
 class SavedTensor:
     """A tensor that a custom function saved.
 
-    Inputs, and whatever else has a life of its own, are kept as they are and come back as the same object. Outputs are kept as
-    their memory only and come back as a new tensor with the function's node as history.
+    Inputs, and whatever else has a life of its own, are kept as they are and come back as the same object. Outputs are
+    kept as their memory only and come back as a new tensor with the function's node as history.
     """
 
     __slots__ = ("edge", "geometry", "number", "packed", "requires_grad", "storage", "tensor", "version")

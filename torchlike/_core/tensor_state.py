@@ -1,7 +1,7 @@
 """The state of a tensor, and the places where `_core` learns of the classes built on it.
 
-`_core` works on `TensorBase`; the public `Tensor` (in ``_tensor.py``) derives from it and announces itself here, so that
-nothing in `_core` imports upwards.
+`_core` works on `TensorBase`; the public `Tensor` (in ``_tensor.py``) derives from it and announces itself here, so
+that nothing in `_core` imports upwards.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class TensorBase:
     """The fields every tensor has.
 
-    ``_geometry`` is None when the tensor is its storage's own array; ``_value``/``_value_version`` cache what a view read.
-    ``_requires_grad`` is kept true for every tensor that takes part in a graph, leaf or not (views ask their base as well).
-    ``_base`` is the tensor a view was taken of (never itself a view). ``_extra`` holds the rarely used rest (hooks, names ...).
+    ``_geometry`` is None when the tensor is its storage's own array; ``_value``/``_value_version`` cache what a view
+    read. ``_requires_grad`` is kept true for every tensor that takes part in a graph, leaf or not (views ask their base
+    as well). ``_base`` is the tensor a view was taken of (never itself a view). ``_extra`` holds the rarely used rest
+    (hooks, names ...).
     """
 
     __slots__ = (

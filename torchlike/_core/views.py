@@ -1,8 +1,8 @@
 """Strided views of immutable arrays: PyTorch's metadata, lowered to primitive array steps.
 
 A view is described by exactly what PyTorch keeps of it (size, stride, offset, element type, conj and neg bits). Reading
-it lowers that description to reshape, slice, permute and expand; writing it to the inverse updates. The offset is a traced
-operand, so that ``x[i]`` in a loop is one compiled kernel.
+it lowers that description to reshape, slice, permute and expand; writing it to the inverse updates. The offset is a
+traced operand, so that ``x[i]`` in a loop is one compiled kernel.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class Path(NamedTuple):
     """The static part of a lowered view: how flat memory becomes the view's array.
 
     ``prefix`` elements of the memory are reshaped to ``grid``; a block of ``block`` elements is sliced from it with
-    ``steps``; the block's dimensions are named by ``dims`` (the view's dimension each one becomes). With ``grid`` empty the view
-    is gathered element by element.
+    ``steps``; the block's dimensions are named by ``dims`` (the view's dimension each one becomes). With ``grid`` empty
+    the view is gathered element by element.
     """
 
     size: tuple[int, ...]

@@ -24,7 +24,8 @@ def backward(
 ) -> None:
     """Add the gradients of ``tensors`` with respect to the leaves of their graphs to the leaves' ``grad``.
 
-    ``grad_tensors`` are the gradients of the tensors themselves, None for those of one element. See ``Tensor.backward``.
+    ``grad_tensors`` are the gradients of the tensors themselves, None for those of one element. See
+    ``Tensor.backward``.
 
     >>> x = torch.tensor(2., requires_grad=True)
     >>> torch.autograd.backward([x * 3, x ** 2])

@@ -49,8 +49,8 @@ class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
 class Parameter(Tensor, metaclass=_ParameterMeta):
     """A tensor that a module takes up as a parameter when it is assigned to one of its attributes.
 
-    ``Parameter(data=None, requires_grad=True)`` shares the memory of ``data``. Its gradient is on whether or not gradients
-    are being recorded. What operators compute from parameters are plain tensors.
+    ``Parameter(data=None, requires_grad=True)`` shares the memory of ``data``. Its gradient is on whether or not
+    gradients are being recorded. What operators compute from parameters are plain tensors.
 
     >>> torch.nn.Parameter(torch.tensor([1., 2.]))
     Parameter containing:

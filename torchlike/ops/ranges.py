@@ -1,7 +1,7 @@
 """Ranges, identity matrices and the indices of triangles.
 
-The values are computed on the host, in the steps in which PyTorch's CPU kernels compute them, so that they are equal to the
-last bit; XLA would choose its own order of roundings.
+The values are computed on the host, in the steps in which PyTorch's CPU kernels compute them, so that they are equal to
+the last bit; XLA would choose its own order of roundings.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def arange(
 ) -> Tensor:
     """Return the numbers from ``start`` (0) up to but not including ``end``, ``step`` apart.
 
-    ``arange(end)`` gives ``start`` its default. The dtype is int64 if all arguments are integers, else the default dtype.
-    Raises RuntimeError for a step of 0 and for a step of the wrong sign.
+    ``arange(end)`` gives ``start`` its default. The dtype is int64 if all arguments are integers, else the default
+    dtype. Raises RuntimeError for a step of 0 and for a step of the wrong sign.
 
     >>> torch.arange(1, 4)
     tensor([1, 2, 3])

@@ -93,8 +93,8 @@ def unique(
 ) -> Any:
     """Return the distinct elements in ascending order, or the distinct indices of a dimension.
 
-    With ``return_inverse`` also where each element of the input went, with ``return_counts`` also how often each occurs.
-    nan differs from itself. Raises NotImplementedError for complex numbers.
+    With ``return_inverse`` also where each element of the input went, with ``return_counts`` also how often each
+    occurs. nan differs from itself. Raises NotImplementedError for complex numbers.
 
     >>> torch.unique(torch.tensor([1, 3, 2, 3]), return_counts=True)
     (tensor([1, 2, 3]), tensor([1, 1, 2]))

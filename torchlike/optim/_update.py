@@ -1,9 +1,9 @@
 """The one compiled call in which an optimizer updates all parameters of a group.
 
-An optimizer is a pure function of lists of arrays, ``body(hyper, params, grads, *states, **statics)``, that returns the new
-parameters and states. `Update` runs it through ``kernels.run`` on the arrays behind the tensors and writes the results back.
-Hyperparameters are operands, so a new learning rate compiles nothing. Arrays that nobody else holds are donated: the
-new values take the place of the old.
+An optimizer is a pure function of lists of arrays, ``body(hyper, params, grads, *states, **statics)``, that returns the
+new parameters and states. `Update` runs it through ``kernels.run`` on the arrays behind the tensors and writes the
+results back. Hyperparameters are operands, so a new learning rate compiles nothing. Arrays that nobody else holds are
+donated: the new values take the place of the old.
 """
 
 from __future__ import annotations

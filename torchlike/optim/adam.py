@@ -73,8 +73,8 @@ class Adam(Optimizer):
     """Adam: steps scaled by running averages of the gradient and of its square.
 
     Weight decay is added to the gradient (with ``decoupled_weight_decay`` the parameters shrink instead, as in AdamW);
-    ``amsgrad`` divides by the largest average so far. ``foreach``, ``fused`` and ``capturable`` are accepted: every step is one
-    compiled call here. Raises ValueError for options out of range.
+    ``amsgrad`` divides by the largest average so far. ``foreach``, ``fused`` and ``capturable`` are accepted: every
+    step is one compiled call here. Raises ValueError for options out of range.
 
     >>> w = torch.nn.Parameter(torch.tensor([1., 2.]))
     >>> opt = torch.optim.Adam([w], lr=0.1)

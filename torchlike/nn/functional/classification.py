@@ -277,9 +277,9 @@ def nll_loss(
 ) -> Tensor:
     """Return the negative log likelihood ``-weight[target] * input[target]`` of classes, from log probabilities.
 
-    Shapes: ``input`` (c), (n, c) or (n, c, d1, ...), ``target`` () , (n) or (n, d1, ...) of class indices. The mean is weighted.
-    Targets equal to ``ignore_index`` count for nothing. Raises ValueError, RuntimeError and IndexError as PyTorch does for
-    shapes, dtypes and indices that do not fit.
+    Shapes: ``input`` (c), (n, c) or (n, c, d1, ...), ``target`` () , (n) or (n, d1, ...) of class indices. The mean is
+    weighted. Targets equal to ``ignore_index`` count for nothing. Raises ValueError, RuntimeError and IndexError as
+    PyTorch does for shapes, dtypes and indices that do not fit.
 
     >>> F = torch.nn.functional
     >>> F.nll_loss(torch.tensor([[-0.5, -1.], [-2., -0.1]]), torch.tensor([0, 1]))
@@ -305,8 +305,8 @@ def cross_entropy(
     """Return the cross entropy of logits (classes in dimension 1, or 0 for a vector) and targets.
 
     Targets are class indices (int64 or uint8; the input's shape without the classes) or, in the input's own shape,
-    probabilities. ``weight`` holds one factor a class; ``ignore_index`` and ``label_smoothing`` as in PyTorch. Raises as
-    PyTorch does for shapes, dtypes and indices that do not fit.
+    probabilities. ``weight`` holds one factor a class; ``ignore_index`` and ``label_smoothing`` as in PyTorch. Raises
+    as PyTorch does for shapes, dtypes and indices that do not fit.
 
     >>> F = torch.nn.functional
     >>> F.cross_entropy(torch.tensor([[1., 2.], [3., 0.]]), torch.tensor([1, 0]))

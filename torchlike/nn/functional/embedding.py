@@ -101,9 +101,9 @@ def embedding(
 ) -> Tensor:
     """Return the rows ``weight[input]``: indices of any shape (...) and a table (rows, d) give (..., d).
 
-    The row ``padding_idx`` gets no gradient. With ``max_norm`` the rows that are used are first shrunk in place to that norm;
-    with ``scale_grad_by_freq`` gradients are divided by how often their row occurs. ``sparse`` is accepted, the gradient is
-    dense. Raises IndexError for rows that are not there, AssertionError for such a ``padding_idx``.
+    The row ``padding_idx`` gets no gradient. With ``max_norm`` the rows that are used are first shrunk in place to that
+    norm; with ``scale_grad_by_freq`` gradients are divided by how often their row occurs. ``sparse`` is accepted, the
+    gradient is dense. Raises IndexError for rows that are not there, AssertionError for such a ``padding_idx``.
 
     >>> torch.nn.functional.embedding(torch.tensor([2, 0]), torch.tensor([[1.], [2.], [3.]]))
     tensor([[3.],
@@ -178,9 +178,9 @@ def embedding_bag(
 ) -> Tensor:
     """Return the sum, mean or maximum ("sum", "mean", "max") of rows of a table over bags of indices.
 
-    ``input`` is (bags, n), or one-dimensional with ``offsets`` that say where each bag starts; the result is (bags, d). The
-    row ``padding_idx`` counts for nothing; ``per_sample_weights`` scale the rows of a sum. Raises as PyTorch does for
-    combinations that do not fit.
+    ``input`` is (bags, n), or one-dimensional with ``offsets`` that say where each bag starts; the result is (bags, d).
+    The row ``padding_idx`` counts for nothing; ``per_sample_weights`` scale the rows of a sum. Raises as PyTorch does
+    for combinations that do not fit.
 
     >>> F = torch.nn.functional
     >>> F.embedding_bag(torch.tensor([0, 1, 2]), torch.tensor([[1.], [2.], [4.]]), torch.tensor([0, 2]), mode="sum")

@@ -71,7 +71,8 @@ def register_module_forward_hook(
 ) -> RemovableHandle:
     """Call ``hook(module, args, output)`` after the forward of every module; a result replaces the output.
 
-    ``with_kwargs`` passes the keyword arguments as third argument, ``always_call`` calls the hook after an exception too.
+    ``with_kwargs`` passes the keyword arguments as third argument, ``always_call`` calls the hook after an exception
+    too.
     """
     handle = _add(everywhere.forward, hook, extra=[everywhere.forward_with_kwargs, everywhere.forward_always])
     if with_kwargs:
@@ -126,10 +127,11 @@ class Calls:
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(module, args)`` before ``forward``; what it returns, one value or a tuple, replaces the arguments.
+        """Call ``hook(module, args)`` before ``forward``; what it returns, one value or a tuple, replaces the
+        arguments.
 
-        With ``with_kwargs`` it is called as ``hook(module, args, kwargs)`` and returns None or both. ``prepend`` puts it
-        before the hooks that are there. Returns a handle to remove it by.
+        With ``with_kwargs`` it is called as ``hook(module, args, kwargs)`` and returns None or both. ``prepend`` puts
+        it before the hooks that are there. Returns a handle to remove it by.
         """
         handle = _add(self._forward_pre_hooks, hook, prepend=prepend, extra=self._forward_pre_hooks_with_kwargs)
         if with_kwargs:
@@ -146,8 +148,8 @@ class Calls:
     ) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after ``forward``; what it returns replaces the output.
 
-        With ``with_kwargs`` it is called as ``hook(module, args, kwargs, output)``; with ``always_call`` also when ``forward``
-        raised. ``prepend`` puts it before the hooks that are there. Returns a handle to remove it by.
+        With ``with_kwargs`` it is called as ``hook(module, args, kwargs, output)``; with ``always_call`` also when
+        ``forward`` raised. ``prepend`` puts it before the hooks that are there. Returns a handle to remove it by.
 
         >>> linear = torch.nn.Linear(2, 3)
         >>> shapes = []

@@ -63,9 +63,9 @@ class Convertible:
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move and convert the parameters and buffers, in place; returns the module.
 
-        ``to(device, dtype, non_blocking)``, ``to(dtype)``, ``to(tensor)`` or ``to(memory_format=...)``. Only floating point and
-        complex tensors change their type, and only to such types (TypeError otherwise); ``memory_format`` concerns the
-        4-dim and 5-dim ones.
+        ``to(device, dtype, non_blocking)``, ``to(dtype)``, ``to(tensor)`` or ``to(memory_format=...)``. Only floating
+        point and complex tensors change their type, and only to such types (TypeError otherwise); ``memory_format``
+        concerns the 4-dim and 5-dim ones.
 
         >>> torch.nn.Linear(2, 2).to(torch.float64).weight.dtype
         torch.float64

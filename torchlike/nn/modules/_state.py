@@ -116,7 +116,8 @@ class Stateful:
     def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
         """Return all parameters and persistent buffers, children's included, by their dotted names.
 
-        The tensors share the module's memory and are detached unless ``keep_vars``; ``prefix`` stands before every name.
+        The tensors share the module's memory and are detached unless ``keep_vars``; ``prefix`` stands before every
+        name.
 
         >>> list(torch.nn.Sequential(torch.nn.Linear(1, 1)).state_dict())
         ['0.weight', '0.bias']
@@ -172,8 +173,8 @@ class Stateful:
         """Copy the tensors of a ``state_dict`` into this module and its children.
 
         With ``strict`` the keys must be exactly those of this module's own state; without, the differences are returned
-        only. ``assign`` puts the tensors themselves in place of the module's. Raises TypeError for what is not a mapping
-        and RuntimeError with the list of everything that does not fit.
+        only. ``assign`` puts the tensors themselves in place of the module's. Raises TypeError for what is not a
+        mapping and RuntimeError with the list of everything that does not fit.
 
         >>> a, b = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
         >>> a.load_state_dict(b.state_dict())

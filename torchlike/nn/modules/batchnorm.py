@@ -192,7 +192,8 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
 class BatchNorm1d(_BatchNorm):
     """Normalise the channels of (n, c) or (n, c, l) by their statistics over the batch, then scale and shift them.
 
-    Running statistics move towards those of the batches by ``momentum`` (None: their mean) and are used in evaluation mode.
+    Running statistics move towards those of the batches by ``momentum`` (None: their mean) and are used in evaluation
+    mode.
 
     >>> torch.nn.BatchNorm1d(2)(torch.tensor([[1., 0.], [3., 0.]])).shape
     torch.Size([2, 2])

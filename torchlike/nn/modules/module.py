@@ -61,8 +61,8 @@ _CONTENTS: tuple[tuple[str, Callable[[], Any]], ...] = (
 class Module(Calls, Stateful, Convertible):
     """The base class of everything that holds parameters.
 
-    A subclass calls ``super().__init__()``, assigns parameters, buffers and other modules to its attributes, and defines
-    ``forward``; calling the module calls that.
+    A subclass calls ``super().__init__()``, assigns parameters, buffers and other modules to its attributes, and
+    defines ``forward``; calling the module calls that.
 
     >>> class Scale(torch.nn.Module):
     ...     def __init__(self):
@@ -100,8 +100,8 @@ class Module(Calls, Stateful, Convertible):
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Add a buffer, a tensor (or None) that belongs to the state but is not trained.
 
-        One that is not ``persistent`` stays out of ``state_dict``. Raises KeyError for a bad or taken name, TypeError for what
-        is no tensor.
+        One that is not ``persistent`` stays out of ``state_dict``. Raises KeyError for a bad or taken name, TypeError
+        for what is no tensor.
 
         >>> m = torch.nn.Module()
         >>> m.register_buffer("mean", torch.zeros(2))
@@ -127,7 +127,8 @@ class Module(Calls, Stateful, Convertible):
     def register_parameter(self, name: str, param: Any) -> None:
         """Add a parameter (or None) under a name.
 
-        Raises KeyError for a bad or taken name, TypeError for what is no Parameter, ValueError for a tensor with a history.
+        Raises KeyError for a bad or taken name, TypeError for what is no Parameter, ValueError for a tensor with a
+        history.
         """
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameter before Module.__init__() call")
