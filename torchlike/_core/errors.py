@@ -94,7 +94,8 @@ def _broadcast_pair(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
         y = b[-i] if i <= len(b) else 1
         if x != y and x != 1 and y != 1:
             raise RuntimeError(
-                f"The size of tensor a ({x}) must match the size of tensor b ({y}) at non-singleton dimension {ndim - i}"
+                f"The size of tensor a ({x}) must match the size of tensor b ({y}) at non-singleton dimension"
+                f" {ndim - i}"
             )
         out[-i] = y if x == 1 else x
     return tuple(out)

@@ -51,7 +51,8 @@ def _check_results(before: tuple[Any, ...], results: Any, hook: Callable[..., An
         raise TypeError(f"expected tuple, but hook returned '{type(results).__name__}'")
     errors.check(
         len(results) == len(before),
-        f"hook '{_name(hook)}' has returned an incorrect number of values (got {len(results)}, but expected {len(before)})",
+        f"hook '{_name(hook)}' has returned an incorrect number of values (got {len(results)}, but expected"
+        f" {len(before)})",
     )
     for old, new in zip(before, results, strict=True):
         check_result(old, new, hook)

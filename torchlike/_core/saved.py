@@ -63,16 +63,16 @@ def modified(geometry: Any, found: int, expected: int, edge: tape.Edge | None) -
     """PyTorch's error for a saved tensor that was overwritten."""
     origin = "" if edge is None else f", which is output {edge[1]} of {short_name(edge[0])},"
     hint = (
-        " Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in question was"
-        " changed in there or anywhere later. Good luck!"
+        " Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in"
+        " question was changed in there or anywhere later. Good luck!"
         if watching.anomaly
         else " Hint: enable anomaly detection to find the operation that failed to compute its gradient, with"
         " torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{errors.scalar_type(geometry.dtype)}Tensor {list(geometry.size)}]{origin} is at version {found}; expected version"
-        f" {expected} instead.{hint}"
+        f"[torch.{errors.scalar_type(geometry.dtype)}Tensor {list(geometry.size)}]{origin} is at version {found};"
+        f" expected version {expected} instead.{hint}"
     )
 
 
@@ -98,9 +98,9 @@ class Packed:
             modes.grad = previous
         errors.check(
             tensor._storage.version == before,
-            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified"
-            " by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to perform"
-            " in-place operations on the input to a pack hook.",
+            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be"
+            " modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you"
+            " need to perform in-place operations on the input to a pack hook.",
         )
 
     def unpack(self) -> Any:
@@ -108,7 +108,8 @@ class Packed:
         tensor = self.hook(self.packed)
         if not isinstance(tensor, TensorBase):
             raise TypeError(
-                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(tensor).__name__}"
+                "Output of saved tensor unpack_hook expected to be a Tensor but got result of type"
+                f" {type(tensor).__name__}"
             )
         return tensor
 
@@ -117,9 +118,9 @@ def refuse_inference(tensor: TensorBase) -> None:
     """Refuse to save a tensor made in inference mode, whose writes nobody counts."""
     errors.check(
         tensor._extra is None or not tensor._extra.inference,
-        "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation tracked"
-        " by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use"
-        " `torch.no_grad()` instead of `torch.inference_mode()`.",
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in"
+        " computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it"
+        " in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.",
     )
 
 

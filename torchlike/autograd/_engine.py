@@ -61,10 +61,10 @@ def _warn_of_cycle() -> None:
     if not _warned:
         _warned.append(True)
         warnings.warn(
-            "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which"
-            " can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to"
-            " use this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and"
-            " avoid the leak.",
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its"
+            " gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid"
+            " this. If you have to use this function, make sure to reset the .grad fields of your parameters to None"
+            " after use to break the cycle and avoid the leak.",
             UserWarning,
             stacklevel=4,
         )
@@ -108,8 +108,8 @@ def grad(
     errors.check(len(wanted) > 0, "`inputs` argument to `grad()` cannot be empty.")
     if not only_inputs:
         warnings.warn(
-            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other parts of"
-            " the graph, please use torch.autograd.backward.",
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other"
+            " parts of the graph, please use torch.autograd.backward.",
             FutureWarning,
             stacklevel=2,
         )
@@ -130,8 +130,8 @@ def grad(
             continue
         errors.check(
             value is not None or bool(allow_unused),
-            f"The differentiated Tensor at index {index} appears to not have been used in the graph. Set allow_unused=True if"
-            " this is the desired behavior.",
+            f"The differentiated Tensor at index {index} appears to not have been used in the graph. Set"
+            " allow_unused=True if this is the desired behavior.",
         )
         results.append(engine.as_tensor(value))
     return tuple(results) if names is None else dict(zip(names, results, strict=True))

@@ -176,8 +176,8 @@ def allow_mutation_on_saved_tensors() -> Generator[_MutationContext, None, None]
         array, owner = packed
         if not owner.alive:
             raise AssertionError(
-                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' contextin which the graph was originally"
-                " recorded."
+                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' contextin which the graph was"
+                " originally recorded."
             )
         return dispatch.wrap(array)
 

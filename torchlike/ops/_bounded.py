@@ -104,8 +104,8 @@ def _check_bounds(dtype: dtypes.dtype, low: int, last: int) -> None:
             if not -(2**exact) <= value <= 2**exact:
                 warnings.warn(
                     f"{name} is out of bounds [-(2^{exact}), 2^{exact}]. Due to precision limitations"
-                    f" {type_name(dtype)} can support discrete uniform distribution only within this range. This warning will become an"
-                    " error in version 1.7 release, please fix the code in advance",
+                    f" {type_name(dtype)} can support discrete uniform distribution only within this range. This"
+                    " warning will become an error in version 1.7 release, please fix the code in advance",
                     UserWarning,
                     stacklevel=5,
                 )

@@ -39,8 +39,8 @@ def infer_size(size: Ints, numel: int) -> tuple[int, ...]:
         return tuple(size)
     check(
         known != 0 or numel != 0,
-        f"cannot reshape tensor of 0 elements into shape {show(size)} because the unspecified dimension size -1 can be any"
-        " value and is ambiguous",
+        f"cannot reshape tensor of 0 elements into shape {show(size)} because the unspecified dimension size -1 can be"
+        " any value and is ambiguous",
     )
     check(known != 0 and numel % known == 0, f"shape '{show(size)}' is invalid for input of size {numel}")
     return (*size[:unknown], numel // known, *size[unknown + 1 :])
@@ -94,8 +94,8 @@ def expanded(g: Geometry, size: Ints) -> Geometry:
     ndim, new = len(g.size), len(size)
     check(
         new >= ndim,
-        f"expand(torch.{scalar_type(g.dtype)}Tensor{{{show(g.size)}}}, size={show(size)}): the number of sizes provided ({new}) must be greater or equal"
-        f" to the number of dimensions in the tensor ({ndim})",
+        f"expand(torch.{scalar_type(g.dtype)}Tensor{{{show(g.size)}}}, size={show(size)}): the number of sizes provided"
+        f" ({new}) must be greater or equal to the number of dimensions in the tensor ({ndim})",
     )
     sizes: list[int] = [0] * new
     strides: list[int] = [0] * new

@@ -154,11 +154,11 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) 
     given = operands_given()
     if all(g is not None and g[0].np in BOOL | INTEGERS | UNSIGNED for g in given[1:3]):
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
-            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch"
-            ".trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) "
-            "for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 "
-            "/ tensor2), for all dtypes."
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true"
+            " division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value *"
+            " torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 /"
+            " tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value"
+            " * tensor1 / tensor2), for all dtypes."
         )
     refuse("addcdiv_cpu_out", input, BARE)
     return input + value * tensor1 / tensor2

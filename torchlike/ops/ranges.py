@@ -173,8 +173,8 @@ def range(
     tensor([1.0000, 1.5000, 2.0000])
     """
     warnings.warn(
-        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's"
-        " range builtin. Instead, use torch.arange, which produces values in [start, end).",
+        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with"
+        " Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
         UserWarning,
         stacklevel=2,
     )
@@ -203,7 +203,8 @@ def _spaced(
             ndim = len(dispatch.shape_of(x))
             check(
                 ndim == 0,
-                f"{function} only supports 0-dimensional start and end tensors, but got {name} with {ndim} dimension(s).",
+                f"{function} only supports 0-dimensional start and end tensors, but got {name} with {ndim}"
+                " dimension(s).",
             )
     start, end = number(function, "start", 1, start), number(function, "end", 2, end)
     check(steps >= 0, "number of steps must be non-negative")
@@ -213,7 +214,8 @@ def _spaced(
         wanted = wanted or inferred
         check(
             wanted.is_complex,
-            f"torch.{function}(): inferred dtype {_cpp(inferred)} can't be safely cast to passed dtype {scalar_type(wanted)}",
+            f"torch.{function}(): inferred dtype {_cpp(inferred)} can't be safely cast to passed dtype"
+            f" {scalar_type(wanted)}",
         )
     wanted = wanted or dtypes.get_default_dtype()
     if wanted.np in BOOL or wanted.np in BARE:

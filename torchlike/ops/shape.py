@@ -255,7 +255,8 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         if str(error).startswith(("only one", "invalid shape", "cannot reshape")):
             raise RuntimeError(f"unflatten got an unexpected error:\n{error}") from None
         raise RuntimeError(
-            f"unflatten: Provided sizes {show(sizes)} don't multiply up to the size of dim {dim} ({here}) in the input tensor"
+            f"unflatten: Provided sizes {show(sizes)} don't multiply up to the size of dim {dim} ({here}) in the input"
+            " tensor"
         ) from None
     return dispatch.call_view(_view.op, (input,), ((*size[:dim], *inferred, *size[dim + 1 :]),))
 
@@ -271,8 +272,8 @@ def _permute_geometry(g: Geometry, dims: Ints) -> Geometry:
 def _permutation(dims: Ints, ndim: int) -> tuple[int, ...]:
     check(
         len(dims) == ndim,
-        "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of"
-        f" dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}",
+        "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired"
+        f" ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}",
     )
     wrapped = tuple([wrap_dim(d, ndim) for d in dims])
     check(len(set(wrapped)) == ndim, "permute(): duplicate dims are not allowed.")
@@ -375,9 +376,9 @@ def _T(self: Tensor) -> Tensor:
         )
     elif ndim != 2:
         warnings.warn(
-            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an"
-            " error in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim"
-            " - 1, -1, -1))` to reverse the dimensions of a tensor.",
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will"
+            " throw an error in a future release. Consider `x.mT` to transpose batches of matrices or"
+            " `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
             UserWarning,
             stacklevel=2,
         )
@@ -437,8 +438,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     targets = (destination,) if isinstance(destination, int) else tuple(destination)
     check(
         len(sources) == len(targets),
-        f"movedim: Invalid source or destination dims: source ({show(sources)} dims) should contain the same number of dims"
-        f" as destination ({show(targets)} dims)",
+        f"movedim: Invalid source or destination dims: source ({show(sources)} dims) should contain the same number of"
+        f" dims as destination ({show(targets)} dims)",
     )
     ndim = dispatch.geometry_of(input).size.__len__()
     wrapped = [wrap_dim(d, ndim) for d in sources]

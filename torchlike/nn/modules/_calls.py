@@ -85,7 +85,8 @@ def register_module_forward_hook(
 def _claim_global_kind(full: bool) -> None:
     if everywhere.backward_is_full is (not full):
         raise RuntimeError(
-            "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of them."
+            "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only"
+            " one of them."
         )
     everywhere.backward_is_full = full
 
@@ -189,7 +190,8 @@ class Calls:
     def _claim_kind(self, full: bool) -> None:
         if self._is_full_backward_hook is (not full):
             raise RuntimeError(
-                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
+                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one"
+                " of them."
             )
         self._is_full_backward_hook = full
 
@@ -262,8 +264,8 @@ class _Call:
         if backward is not None:
             if not isinstance(self.result, TensorBase | tuple):
                 warnings.warn(
-                    "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received"
-                    f" {type(self.result)}",
+                    "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but"
+                    f" received {type(self.result)}",
                     stacklevel=4,
                 )
             self.result = backward.on_outputs(self.result)
@@ -314,7 +316,7 @@ class _Call:
             except Exception as error:  # noqa: BLE001 - the user's hook may raise anything; the first exception goes on
                 kind = "global module" if for_all else "module"
                 warnings.warn(
-                    f"{kind} forward hook with ``always_call=True`` raised an exception that was silenced as another error was"
-                    f" raised in forward: {error}",
+                    f"{kind} forward hook with ``always_call=True`` raised an exception that was silenced as another"
+                    f" error was raised in forward: {error}",
                     stacklevel=4,
                 )

@@ -78,10 +78,10 @@ class Convertible:
                 )
             if dtype.is_complex:
                 warnings.warn(
-                    "Complex modules are a new feature under active development whose design may change, and some modules might"
-                    " not work as expected when using complex tensors as parameters or buffers. Please file an issue at"
-                    " https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module does not work as"
-                    " expected.",
+                    "Complex modules are a new feature under active development whose design may change, and some"
+                    " modules might not work as expected when using complex tensors as parameters or buffers. Please"
+                    " file an issue at https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a"
+                    " complex module does not work as expected.",
                     stacklevel=2,
                 )
 
@@ -98,8 +98,8 @@ class Convertible:
                 if str(error) != "Cannot copy out of meta tensor; no data!":
                     raise
                 raise NotImplementedError(
-                    f"{error} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving module from meta"
-                    " to a different device."
+                    f"{error} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving module"
+                    " from meta to a different device."
                 ) from None
 
         return self._apply(convert)
@@ -184,8 +184,9 @@ def _parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, 
             f"to() received an invalid combination of arguments - got ({described}), but expected one of:\n"
             " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *,"
             " torch.memory_format memory_format = None)\n"
-            " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
-            " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+            " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format"
+            " = None)\n * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format"
+            " memory_format = None)\n"
         )
     given.update(kwargs)
     device = given.get("device")

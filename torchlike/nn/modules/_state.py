@@ -241,7 +241,8 @@ class Stateful:
         """Load one parameter or buffer."""
         if not (isinstance(value, TensorBase) or hasattr(value, "__torch_function__")):
             error_msgs.append(
-                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint but '
+                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from'
+                " checkpoint but "
                 f"received {type(value)}"
             )
             return
@@ -251,15 +252,15 @@ class Stateful:
                 value = value[0]  # checkpoints from before there were 0-dim tensors
             if value.shape != target.shape:
                 error_msgs.append(
-                    f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape in current"
-                    f" model is {target.shape}."
+                    f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape in"
+                    f" current model is {target.shape}."
                 )
                 return
         if target.is_meta and not value.is_meta and not assign:
             warnings.warn(
-                f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, which"
-                " is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their corresponding"
-                " key in the module instead of copying them in place?)",
+                f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current"
+                " model, which is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary"
+                " to their corresponding key in the module instead of copying them in place?)",
                 stacklevel=6,
             )
         swap = switches.get_swap_module_params_on_conversion()
@@ -273,7 +274,8 @@ class Stateful:
                     target.copy_(value)
         except Exception as error:  # noqa: BLE001 - whatever went wrong is reported with all the rest
             error_msgs.append(
-                f'While {"swapping" if swap else "copying"} the parameter named "{key}", whose dimensions in the model are'
+                f'While {"swapping" if swap else "copying"} the parameter named "{key}", whose dimensions in the model'
+                " are"
                 f" {target.size()} and whose dimensions in the checkpoint are {value.size()}, an exception occurred :"
                 f" {error.args}."
             )

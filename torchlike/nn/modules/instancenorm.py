@@ -56,10 +56,11 @@ class _InstanceNorm(_NormBase):
             if found:
                 names, kind = " and ".join(f'"{key}"' for key in found), type(self).__name__
                 error_msgs.append(
-                    f"Unexpected running stats buffer(s) {names} for {kind} with track_running_stats=False. If state_dict is a"
-                    f" checkpoint saved before 0.4.0, this may be expected because {kind} does not track running stats by default"
-                    " since 0.4.0. Please remove these keys from state_dict. If the running stats are actually needed, instead set"
-                    f" track_running_stats=True in {kind} to enable them. See the documentation of {kind} for details."
+                    f"Unexpected running stats buffer(s) {names} for {kind} with track_running_stats=False. If"
+                    f" state_dict is a checkpoint saved before 0.4.0, this may be expected because {kind} does not"
+                    " track running stats by default since 0.4.0. Please remove these keys from state_dict. If the"
+                    f" running stats are actually needed, instead set track_running_stats=True in {kind} to enable"
+                    f" them. See the documentation of {kind} for details."
                 )
                 for key in found:
                     state_dict.pop(key)
@@ -76,11 +77,12 @@ class _InstanceNorm(_NormBase):
         if found != self.num_features:
             if self.affine:
                 raise ValueError(
-                    f"expected input's size at dim={channels} to match num_features ({self.num_features}), but got: {found}."
+                    f"expected input's size at dim={channels} to match num_features ({self.num_features}), but got:"
+                    f" {found}."
                 )
             warnings.warn(
-                f"input's size at dim={channels} does not match num_features. You can silence this warning by not passing in"
-                " num_features, which is not used because affine=False",
+                f"input's size at dim={channels} does not match num_features. You can silence this warning by not"
+                " passing in num_features, which is not used because affine=False",
                 stacklevel=2,
             )
         result = F.instance_norm(

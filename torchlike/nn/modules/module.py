@@ -136,12 +136,13 @@ class Module(Calls, Stateful, Convertible):
         if param is not None:
             if not isinstance(param, Parameter):
                 raise TypeError(
-                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None"
+                    " required)"
                 )
             if param.grad_fn:
                 raise ValueError(
-                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To"
-                    f" express '{name}' as a function of another Tensor, compute the value in the forward() method."
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly."
+                    f" To express '{name}' as a function of another Tensor, compute the value in the forward() method."
                 )
             for hook in everywhere.parameter_registration.values():
                 replaced = hook(self, name, param)
@@ -223,7 +224,8 @@ class Module(Calls, Stateful, Convertible):
         elif isinstance(value, Buffer) or name in own.get("_buffers", ()):
             if value is not None and not _is_tensor_like(value):
                 raise TypeError(
-                    f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+                    f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None"
+                    " expected)"
                 )
             self._set_buffer(name, value)
         else:
