@@ -106,7 +106,8 @@ def _by_mask_on_host(view: Tensor, indices: list[Any]) -> Tensor | None:
     """
     if _recording(view) or (key := _mask_key(view, indices)) is None:
         return None
-    return dispatch.wrap_host(np.asarray(dispatch.array_of(view))[key])
+    result = dispatch.wrap_host(np.asarray(dispatch.array_of(view))[key])
+    return advanced.laid_out(result, view, [*indices[:-1], *[True] * advanced.dimensions(indices[-1])])
 
 
 def _mask_key(view: Tensor, indices: list[Any]) -> tuple[Any, ...] | None:
@@ -146,14 +147,14 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     value = _value(self, value)
     if index is False:
         return
+    if index is True:
+        index = None
     if type(index) is not tuple:
         index = (index,) if type(index) in (int, slice) else _as_tuple(index)
     if len(index) == 1 and not dispatch.shape_of(self):
         if isinstance(index[0], int) and not isinstance(index[0], bool):
             raise IndexError(_NO_DIMENSION)
         check(not isinstance(index[0], slice), "slice() cannot be applied to a 0-dim tensor.", IndexError)
-    if len(index) == 1 and index[0] is True:
-        index = (None,)
     view, indices = _viewed(self, index)
     if indices:
         _scattered(view, indices, value)
@@ -171,7 +172,8 @@ def _value(self: Tensor, value: Any) -> Any:
             value = value.item()
         if type(value) is int:
             check(-(2**63) <= value < 2**63, "Overflow when unpacking long long", ValueError)
-        if kind.itemsize > 2 or not kind.is_floating_point:  # the small floats take anything, as infinity
+        if kind.itemsize > 2 or not kind.is_floating_point or isinstance(value, complex):
+            # The small floats take any real number, as infinity.
             _bounds.check_number(value, kind.np)
         return value
     name = type(value).__name__
@@ -366,9 +368,7 @@ def _dimensions(item: Any) -> int:
     """How many dimensions a part of an index uses up."""
     if item is None or item is Ellipsis or type(item) is bool:
         return 0
-    if isinstance(item, TensorBase | np.ndarray) and advanced.kind_of(item) in ("bool", "uint8"):
-        return len(advanced.shape_of(item))
-    return 1
+    return advanced.dimensions(item)
 
 
 def _note(indices: list[Any], covered: int, dim: int, index: Any) -> int:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._core import dispatch
+from torchlike._core import dispatch, layout
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.kernels import TENSOR, cast
 from torchlike._core.op import Array, ArrayLike, Arrays, Op, composite, defvjp, op, operands_given
 from torchlike._core.tensor_state import TensorBase, classes, modes
-from torchlike._core.views import dense_order
+from torchlike._core.views import Geometry, dense_order
 from torchlike.ops import _bounds
 from torchlike.ops._checks import BARE, UNSIGNED, refuse
 from torchlike.ops._geometry import show
@@ -66,13 +67,15 @@ def prepared(shape: Sequence[int], indices: Sequence[Tensor | None]) -> Indices:
     check(
         len(full) <= len(shape), f"too many indices for tensor of dimension {len(shape)} (got {len(full)})", IndexError
     )
+    number = 0
     for dim, index in enumerate(full):
         if index is None:
             continue
         size = shape[dim]
         wrong = _bounds.outside(index, size, -size)
-        if wrong is not None:
-            _refuse(shape, full, f"index {wrong} is out of bounds for dimension {dim} with size {size}")
+        if wrong is not None:  # what PyTorch calls the dimension counts the index tensors
+            _refuse(shape, full, f"index {wrong} is out of bounds for dimension {number} with size {size}")
+        number += 1
     return full
 
 
@@ -111,6 +114,13 @@ def shape_of(index: Tensor | np.ndarray[Any, Any]) -> tuple[int, ...]:
 def kind_of(index: Tensor | np.ndarray[Any, Any]) -> str:
     """The name of an index's dtype."""
     return index.dtype.name if isinstance(index, np.ndarray) else dispatch.geometry_of(index).dtype.name
+
+
+def dimensions(index: Tensor | np.ndarray[Any, Any] | int | slice) -> int:
+    """How many dimensions of a tensor one part of an index stands for."""
+    if isinstance(index, TensorBase | np.ndarray) and kind_of(index) in _MASKS:
+        return len(shape_of(index))
+    return 1
 
 
 def _nonzero(mask: Tensor | np.ndarray[Any, Any], shape: Sequence[int], dim: int) -> list[np.ndarray[Any, Any]]:
@@ -254,7 +264,36 @@ def get(input: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
     """Return ``input[indices]``."""
     full = prepared(dispatch.shape_of(input), indices)
     operands, statics = _planned(_index.op, (input, *full), ((-1, len(full)),), inplace=False)
-    return dispatch.call(_index.op, operands, statics)
+    return laid_out(dispatch.call(_index.op, operands, statics), input, full)
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """What the rule for the strides of results wants of an operand."""
+
+    _geometry: Geometry
+
+
+def laid_out(result: Tensor, input: Tensor, indices: Sequence[Any]) -> Tensor:
+    """Give a result of indexing the strides that PyTorch gives it, where its operands are not all row-major."""
+    tensors = [input, *[i for i in indices if isinstance(i, TensorBase)]]
+    if all(t._geometry is None and t._storage.stride is None for t in tensors):
+        return result
+    shape, before = dispatch.shape_of(result), dispatch.geometry_of(input)
+    dims = [d for d, index in enumerate(indices) if index is not None]
+    rest = [before.stride[d] for d in range(len(before.size)) if d not in dims]
+    wide = len(shape) - len(rest)  # dimensions of the index
+    first = dims[0] if dims[-1] - dims[0] + 1 == len(dims) else 0
+    operands = [_Laid(Geometry(shape, (*rest[:first], *(0,) * wide, *rest[first:]), 0, before.dtype, False, False))]
+    for index in tensors[1:]:
+        own = dispatch.geometry_of(index)
+        pad = len(rest) - first
+        size, stride = (*own.size, *(1,) * pad), (*own.stride, *(0,) * pad)
+        operands.append(_Laid(own._replace(size=size, stride=stride)))
+    strides = layout.elementwise_strides(result._storage.array, operands)  # type: ignore[arg-type]
+    if strides is not None:
+        result._storage.replace(result._storage.array, strides)
+    return result
 
 
 def put(input: Tensor, indices: Sequence[Tensor | None], values: Any, accumulate: bool, *, inplace: bool) -> Tensor:

@@ -259,7 +259,7 @@ def _(grad: Any, inputs: Any, outputs: Any, *, dim: int, reduce: str | None) -> 
         raise NoDerivative("derivative for aten::scatter is not implemented")
     dim = wrap_dim(dim, grad.ndim)
     if index.size == 0:
-        return grad, None, None if src is None else jnp.zeros(src.shape, grad.dtype), None
+        return grad, None, None if src is None else jnp.zeros(jnp.shape(src), grad.dtype), None
     at = along(grad.shape or (1,), dim, index.reshape(index.shape or (1,)))
     kept = grad.reshape(-1).at[at].set(0, mode="promise_in_bounds").reshape(grad.shape)
     if src is None or jnp.ndim(src) < index.ndim:
