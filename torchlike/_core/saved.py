@@ -81,7 +81,7 @@ def modified(geometry: Any, found: int, expected: int, edge: tape.Edge | None) -
 
 
 class Packed:
-    """A saved tensor in the hands of ``saved_tensors_hooks``; among a node's guards it stands for a storage that changed."""
+    """A saved tensor in the hands of ``saved_tensors_hooks``; among a node's guards it stands for a changed storage."""
 
     __slots__ = ("hook", "packed")
 

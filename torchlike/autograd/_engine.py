@@ -165,10 +165,9 @@ def _edge_of_input(x: Any, *, accumulated: bool = False) -> tape.Edge:
     edge = tape.gradient_edge(x)
     if accumulated:
         x.retain_grad()
-    elif edge is None:
-        raise RuntimeError("One of the differentiated Tensors does not require grad")
-    assert edge is not None
-    return edge
+    errors.check(tape.requires_grad(x), "One of the differentiated Tensors does not require grad")
+    # A view made where nothing was recorded, of a tensor that requires grad: no gradient ever arrives there.
+    return edge if edge is not None else (tape.Severed(1, ()), 0)
 
 
 def _roots(roots: Sequence[Any], given: Sequence[Any], create_graph: bool) -> tuple[list[tape.Edge], list[Any]]:
