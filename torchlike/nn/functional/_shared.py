@@ -7,7 +7,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from torchlike._core.tensor_state import TensorBase
+from torchlike._core import tape
+from torchlike._core.errors import check
+from torchlike._core.tensor_state import TensorBase, modes
 
 Array = Any
 
@@ -47,3 +49,21 @@ def reduced(values: Array, reduction: str) -> Array:
     wide = values.astype(jnp.float32) if values.dtype in (jnp.float16, jnp.bfloat16) else values
     total = jnp.sum(wide) if reduction == "sum" else jnp.mean(wide)
     return total.astype(values.dtype)
+
+
+def not_differentiable(function: str, **arguments: Any) -> None:
+    """Refuse gradients with respect to arguments for which PyTorch has none."""
+    if not modes.grad:
+        return
+    for name, value in arguments.items():
+        check(
+            not (isinstance(value, TensorBase) and tape.requires_grad(value)),
+            f"The function '{function}' is not differentiable with respect to argument '{name}'. This input cannot have"
+            " requires_grad True.",
+        )
+
+
+def no_complex_gradient(function: str, *tensors: Any) -> None:
+    """Refuse the gradients of complex tensors for functions that have none."""
+    if modes.grad and any(tape.requires_grad(t) and t.is_complex() for t in tensors):
+        raise RuntimeError(f"{function} does not support automatic differentiation for outputs with complex dtype.")

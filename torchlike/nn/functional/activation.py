@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlike import ops
@@ -15,7 +16,7 @@ from torchlike._core import errors
 from torchlike._core.dtype import dtype as Dtype
 from torchlike._core.errors import check
 from torchlike._core.op import DEFAULT, Array, composite, defvjp, op
-from torchlike.nn.functional._shared import expect_tensor, ndim
+from torchlike.nn.functional._shared import expect_tensor, ndim, no_complex_gradient
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 
 __all__ = [
@@ -69,6 +70,11 @@ def _pick(inplace: bool, function: Any, *args: Any) -> Any:
     return function.op.inplace_function(*args) if inplace else function(*args)
 
 
+def _numbered(name: str) -> Any:
+    """The node of an operator whose in-place form has one of its own."""
+    return lambda pattern, inplace, **_: f"{name}Backward{int(inplace)}"
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Pieces of straight lines
 
@@ -101,7 +107,7 @@ def _hardtanh(input: Array, min_val: float, max_val: float) -> Array:
         unsigned = jnp.issubdtype(input.dtype, jnp.unsignedinteger)
         check(not (unsigned and min_val < 0), "cannot do hardtanh on an unsigned type with negative limits")
     low, high = jnp.asarray(min_val, input.dtype), jnp.asarray(max_val, input.dtype)
-    return jnp.minimum(jnp.maximum(input, low), high)
+    return jnp.where(input < low, low, jnp.where(input > high, high, input))
 
 
 @defvjp(_hardtanh)
@@ -140,8 +146,8 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return _pick(inplace, _hardtanh, input, 0, 6)
 
 
-@op(promote=DEFAULT, method=False, inplace=True, node="ThresholdBackward0")
-def _threshold(input: Array, threshold: float, value: float) -> Array:
+@op(promote=DEFAULT, method=False, inplace=True, node=_numbered("Threshold"))
+def _threshold(input: Array, threshold: float, value: float, inplace: bool) -> Array:
     """The elements above a threshold, a value in place of the others."""
     refuse("threshold_cpu", input, BOOL, BARE, COMPLEX)
     if not jnp.issubdtype(input.dtype, jnp.floating):
@@ -156,24 +162,24 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     >>> torch.nn.functional.threshold(torch.tensor([0.1, 2.]), 0.5, 9.)
     tensor([9., 2.])
     """
-    return _pick(inplace, _threshold, input, threshold, value)
+    return _pick(inplace, _threshold, input, threshold, value, inplace)
 
 
 @composite
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """In-place version of `threshold`."""
-    return _pick(True, _threshold, input, threshold, value)
+    return _pick(True, _threshold, input, threshold, value, True)
 
 
-@op(promote=DEFAULT, method=False, inplace=True, node="LeakyReluBackward0")
-def _leaky_relu(input: Array, negative_slope: float) -> Array:
+@op(promote=DEFAULT, method=False, inplace=True, node=_numbered("LeakyRelu"))
+def _leaky_relu(input: Array, negative_slope: float, inplace: bool) -> Array:
     """The input, its negative part scaled."""
     _floats("leaky_relu_cpu", input)
     return jnp.where(input > 0, input, input * jnp.asarray(negative_slope, input.dtype))
 
 
 @defvjp(_leaky_relu)
-def _(grad, inputs, outputs, negative_slope):
+def _(grad, inputs, outputs, negative_slope, inplace):
     (input,) = inputs
     return (jnp.where(input > 0, grad, grad * jnp.asarray(negative_slope, grad.dtype)),)
 
@@ -185,13 +191,13 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     >>> torch.nn.functional.leaky_relu(torch.tensor([-1., 2.]), 0.1)
     tensor([-0.1000,  2.0000])
     """
-    return _pick(inplace, _leaky_relu, input, negative_slope)
+    return _pick(inplace, _leaky_relu, input, negative_slope, inplace)
 
 
 @composite
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """In-place version of `leaky_relu`."""
-    return _pick(True, _leaky_relu, input, negative_slope)
+    return _pick(True, _leaky_relu, input, negative_slope, True)
 
 
 @op(promote=DEFAULT, method=False, node="PreluKernelBackward0")
@@ -261,8 +267,13 @@ def softshrink(input: Array, lambd: float = 0.5) -> Array:
         f"lambda must be in range [0, 3.40282e+38] for input dtype {errors.scalar_type(input.dtype)}, but found {lambd:g}",
     )
     bound = jnp.asarray(lambd, input.dtype)
-    moved = jnp.where(input > bound, input - bound, jnp.where(input < -bound, input + bound, 0))
-    return jnp.where(jnp.isnan(input), input, moved)
+    return jnp.where(input > bound, input - bound, jnp.where(input < -bound, input + bound, input * 0))
+
+
+@defvjp(softshrink)
+def _(grad, inputs, outputs, lambd):
+    (input,) = inputs
+    return (jnp.where((input >= -lambd) & (input <= lambd), 0, grad),)
 
 
 @op(promote=DEFAULT, method=False, inplace=True, node="HardsigmoidBackward0")
@@ -275,7 +286,8 @@ def _hardsigmoid(input: Array) -> Array:
 @defvjp(_hardsigmoid)
 def _(grad, inputs, outputs):
     (input,) = inputs
-    return (jnp.where((input > -3) & (input < 3), grad / 6, 0),)
+    sixth = jnp.asarray(np.float32(1) / np.float32(6), grad.dtype)  # in every precision the one of float32
+    return (jnp.where((input > -3) & (input < 3), grad * sixth, 0),)
 
 
 @composite
@@ -316,8 +328,8 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 # Exponentials
 
 
-@op(promote=DEFAULT, method=False, inplace=True, node="EluBackward0")
-def _elu(input: Array, alpha: float, scale: float) -> Array:
+@op(promote=DEFAULT, method=False, inplace=True, node=_numbered("Elu"))
+def _elu(input: Array, alpha: float, scale: float, inplace: bool) -> Array:
     """``scale * input`` above 0, ``scale * alpha * (exp(input) - 1)`` below."""
     _floats("elu_cpu", input)
     factor = jnp.asarray(alpha * scale, input.dtype)
@@ -326,7 +338,7 @@ def _elu(input: Array, alpha: float, scale: float) -> Array:
 
 
 @defvjp(_elu)
-def _(grad, inputs, outputs, alpha, scale):
+def _(grad, inputs, outputs, alpha, scale, inplace):
     (input,) = inputs
     factor = jnp.asarray(alpha * scale, grad.dtype)
     return (
@@ -341,13 +353,13 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> torch.nn.functional.elu(torch.tensor([-1., 2.]))
     tensor([-0.6321,  2.0000])
     """
-    return _pick(inplace, _elu, input, alpha, 1.0)
+    return _pick(inplace, _elu, input, alpha, 1.0, inplace)
 
 
 @composite
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """In-place version of `elu`."""
-    return _pick(True, _elu, input, alpha, 1.0)
+    return _pick(True, _elu, input, alpha, 1.0, True)
 
 
 @composite
@@ -357,7 +369,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> torch.nn.functional.selu(torch.tensor([-1., 2.]))
     tensor([-1.1113,  2.1014])
     """
-    return _pick(inplace, _elu, input, _SELU_ALPHA, _SELU_SCALE)
+    return _pick(inplace, _elu, input, _SELU_ALPHA, _SELU_SCALE, inplace)
 
 
 @composite
@@ -366,8 +378,8 @@ def selu_(input: Tensor) -> Tensor:
     return selu(input, True)
 
 
-@op(promote=DEFAULT, method=False, inplace=True, node="CeluBackward0")
-def _celu(input: Array, alpha: float) -> Array:
+@op(promote=DEFAULT, method=False, inplace=True, node=_numbered("Celu"))
+def _celu(input: Array, alpha: float, inplace: bool) -> Array:
     """``input`` above 0, ``alpha * (exp(input / alpha) - 1)`` below."""
     _floats("elu_cpu", input)
     a = jnp.asarray(alpha, input.dtype)
@@ -382,7 +394,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     tensor([-0.7869,  2.0000])
     """
     check(alpha != 0, "ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _pick(inplace, _celu, input, alpha)
+    return _pick(inplace, _celu, input, alpha, inplace)
 
 
 @composite
@@ -429,6 +441,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> torch.nn.functional.silu(torch.tensor([-1., 2.]))
     tensor([-0.2689,  1.7616])
     """
+    no_complex_gradient("silu", input)
     return _pick(inplace, _silu, input)
 
 
@@ -460,7 +473,11 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return _pick(inplace, _mish, input)
 
 
-@op(promote=DEFAULT, method=False, node="LogSigmoidBackward0", out=True)
+def _opmath(x: Array) -> Array:
+    return x.astype(jnp.float32) if x.dtype in (jnp.float16, jnp.bfloat16) else x
+
+
+@op(method=False, node="LogSigmoidBackward0", out=True)
 def logsigmoid(input: Array) -> Array:
     """Return ``log(sigmoid(input))``, computed without overflow.
 
@@ -468,14 +485,16 @@ def logsigmoid(input: Array) -> Array:
     tensor([-1.3133, -0.0000])
     """
     _floats("log_sigmoid_cpu", input)
-    return jnp.minimum(input, 0) - jnp.log1p(jnp.exp(-jnp.abs(input)))
+    x = _opmath(input)
+    return (jnp.minimum(x, 0) - jnp.log1p(jnp.exp(-jnp.abs(x)))).astype(input.dtype)
 
 
 @defvjp(logsigmoid)
 def _(grad, inputs, outputs):
     (input,) = inputs
-    z = jnp.exp(-jnp.abs(input))
-    return (grad * jnp.where(input < 0, 1 / (1 + z), z / (1 + z)),)
+    x, g = _opmath(input), _opmath(grad)
+    z = jnp.exp(-jnp.abs(x))
+    return (g * jnp.where(x < 0, 1 / (1 + z), z / (1 + z)),)
 
 
 @op(promote=DEFAULT, method=False)

@@ -11,7 +11,7 @@ import numpy as np
 from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, defvjp, op
-from torchlike.nn.functional._shared import expect_tensor, ndim, reduced, reduction_name
+from torchlike.nn.functional._shared import expect_tensor, ndim, not_differentiable, reduced, reduction_name
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 from torchlike.ops._geometry import show
 
@@ -265,6 +265,11 @@ def _check_batch(input: Tensor, target: Tensor) -> None:
             raise ValueError(f"Expected input batch_size ({batch}) to match target batch_size ({given}).")
 
 
+def _check_weight(input: Tensor, weight: Tensor | None) -> None:
+    if weight is not None:
+        not_differentiable("nll_loss_forward" if ndim(input) <= 2 else "nll_loss2d_forward", weight=weight)
+
+
 @composite
 def nll_loss(
     input: Tensor,
@@ -288,6 +293,7 @@ def nll_loss(
     reduction = reduction_name(reduction, size_average, reduce)
     expect_tensor("nll_loss_nd", "self", 1, input)
     _check_batch(input, target)
+    _check_weight(input, weight)
     return _nll(input, target, weight, ignore_index, reduction, _node(ndim(input), reduction))
 
 
@@ -323,8 +329,10 @@ def cross_entropy(
     if label_smoothing:
         _check_smoothing(label_smoothing)
         _check_batch(input, target)
+        _check_weight(input, weight)
         return _smoothed_cross_entropy(input, target, weight, label_smoothing, ignore_index, reduction)
     _check_batch(input, target)
+    _check_weight(input, weight)
     return _cross_entropy(input, target, weight, ignore_index, reduction, _node(ndim(input), reduction))
 
 

@@ -12,7 +12,7 @@ from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.autograd import no_grad
-from torchlike.nn.functional._shared import expect_tensor, ndim
+from torchlike.nn.functional._shared import expect_tensor, ndim, no_complex_gradient
 
 __all__ = ["embedding", "embedding_bag"]
 
@@ -115,6 +115,7 @@ def embedding(
     if max_norm is not None:
         _in_table(weight, input)
         _renorm(weight, input, max_norm, norm_type)
+    no_complex_gradient("embedding", weight)
     return _embedding(weight, input, row, bool(scale_grad_by_freq))
 
 
@@ -246,7 +247,7 @@ def embedding_bag(
         )
         check(
             int(starts[-1]) <= total,
-            f"offsets[-1] can not be greater than input's length({total}) but got offsets[-1] of {int(starts[-1])}",
+            f"offsets[-1] can not be greater than input's length {total} but got offsets[-1] of {int(starts[-1])}",
         )
     row = _padding_row(padding_idx, weight.size(0), "padding_idx must be within the number of embeddings")
     if max_norm is not None:

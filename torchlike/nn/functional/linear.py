@@ -44,7 +44,8 @@ def _affine(input: Array, weight: Array, bias: Array | None) -> Array:
             kind == weight.dtype,
             f"mat1 and mat2 must have the same dtype, but got {scalar_type(kind)} and {scalar_type(weight.dtype)}",
         )
-    refuse("addmm_impl_cpu_", input, BOOL, BARE)
+    if rows:
+        refuse("addmm_impl_cpu_", input, BOOL, BARE)
     if kind in (jnp.float16, jnp.bfloat16):
         input, weight = input.astype(jnp.float32), weight.astype(jnp.float32)
     contract = (((input.ndim - 1,), (1,)), ((), ()))
@@ -79,7 +80,7 @@ def _linear_vector(input: Array, weight: Array) -> Array:
 
 
 @composite
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
     """Return ``input @ weight.T + bias``: shapes (..., m), (n, m) and (n) give (..., n).
 
     A ``weight`` of shape (m) gives (...). All dtypes must be equal. Raises RuntimeError for shapes that do not fit.
@@ -95,7 +96,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         expect_tensor("linear", "weight", 2, weight)
         raise
     if dims == 2 and of_weight == 2:
-        return _linear_matrix(input, weight, bias)
+        return _linear_matrix(input, weight, bias) if out is None else _linear_matrix(input, weight, bias, out=out)
     check(
         dims > 0 and of_weight > 0,
         f"both arguments to linear need to be at least 1D, but they are {dims}D and {of_weight}D",
@@ -103,13 +104,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     check(of_weight <= 2, f"t() expects a tensor with <= 2 dimensions, but self is {of_weight}D")
     if of_weight == 1:
         check(bias is None, "mat2 must be a matrix, got 1-D tensor")
-        return matmul(input, weight)
+        return matmul(input, weight, out=out)
     if dims == 1 and bias is None:
-        return _linear_vector(input, weight)
-    return _linear_batched(input, weight, bias)
+        return _linear_vector(input, weight, out=out)
+    return _linear_batched(input, weight, bias, out=out)
 
 
-@op(node=lambda pattern: "BilinearBackward0" if pattern[3] is type(None) else "AddBackward0")
+@op(node=lambda pattern: "ViewBackward0" if pattern[3] is type(None) else "AddBackward0")
 def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return ``input1 @ weight[k] @ input2 + bias[k]`` for every k: (..., m), (..., l), (n, m, l), (n) give (..., n).
 
@@ -119,12 +120,11 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
     >>> F.bilinear(torch.tensor([1., 2.]), torch.tensor([3.]), torch.ones(1, 2, 1))
     tensor([9.])
     """
-    if bias is not None:
-        check(
-            bias.dtype == input1.dtype == input2.dtype == weight.dtype,
-            "All tensors must have the same dtype, got "
-            f"input1: {input1.dtype}, input2: {input2.dtype}, weight: {weight.dtype}, bias: {bias.dtype}",
-        )
+    given = {"input1": input1, "input2": input2, "weight": weight} | ({} if bias is None else {"bias": bias})
+    check(
+        len({x.dtype for x in given.values()}) == 1,
+        "All tensors must have the same dtype, got " + ", ".join(f"{n}: {cpp_name(x.dtype)}" for n, x in given.items()),
+    )
     check(
         input1.ndim == input2.ndim,
         f"bilinear(): input dimensions do not match: got {input1.ndim} and {input2.ndim}",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
-from jax import lax
+import numpy as np
 
 from torchlike import ops
 from torchlike._core import dispatch, errors
@@ -29,6 +29,7 @@ __all__ = [
 
 Tensor = Any
 _HALVES = (jnp.float16, jnp.bfloat16)
+HALVES = frozenset(np.dtype(d) for d in _HALVES)
 
 
 def _wide(x: Array) -> Array:
@@ -99,9 +100,9 @@ def _layer_norm(
     mean, _, inverse = _moments(x, axes, eps)
     result = (x - mean) * inverse
     if weight is not None:
-        result = result * weight
+        result = result * _wide(weight)
     if bias is not None:
-        result = result + bias
+        result = result + _wide(bias)
     return result.astype(input.dtype), mean, inverse
 
 
@@ -114,7 +115,7 @@ def _(grad, inputs, outputs, normalized_shape, eps):
     rows = tuple(range(x.ndim - len(normalized_shape)))
     by_weight = None if weight is None else jnp.sum(g * ((x - mean) * inverse), rows)
     by_bias = None if bias is None else jnp.sum(g, rows)
-    scaled = g if weight is None else g * weight
+    scaled = g if weight is None else g * _wide(weight)
     return _back(scaled, x, mean, inverse, axes, grad[1], grad[2]), by_weight, by_bias
 
 
@@ -154,7 +155,7 @@ def _rms_norm(input: Array, weight: Array | None, normalized_shape: tuple[int, .
     small = jnp.finfo(x.dtype).eps if eps is None else eps
     result = x * (1 / jnp.sqrt(jnp.mean(x * x, axes, keepdims=True) + small))
     if weight is not None:
-        result = result * weight
+        result = result * weight.astype(result.dtype)
     return result.astype(input.dtype)
 
 
@@ -217,8 +218,8 @@ def _(grad, inputs, outputs, num_groups, eps):
 
 
 def _by_channel(values: Array, dims: int) -> Array:
-    """One value a channel, in a shape that broadcasts with the input."""
-    return values.reshape((1, -1) + (1,) * (dims - 2))
+    """One value a channel, in the shape and type that go with the input."""
+    return _wide(values).reshape((1, -1) + (1,) * (dims - 2))
 
 
 @composite
@@ -322,7 +323,7 @@ def _batch_norm_with(
     x = _wide(input)
     scale = 1 / jnp.sqrt(_wide(variance) + eps)
     if weight is not None:
-        scale = scale * weight
+        scale = scale * _wide(weight)
     result = (x - _by_channel(_wide(mean), x.ndim)) * _by_channel(scale, x.ndim)
     if bias is not None:
         result = result + _by_channel(bias, x.ndim)
@@ -449,10 +450,12 @@ def instance_norm(
 
 @op(method=False, node="DivBackward0")
 def _local_response_norm(input: Array, size: int, alpha: float, beta: float, k: float) -> Array:
-    x = _wide(input)
-    window = (1, size) + (1,) * (x.ndim - 2)
+    refuse("avg_pool3d_out_frame", input, BOOL, INTEGERS, BARE, COMPLEX, HALVES)
+    x = input
     padding = ((0, 0), (size // 2, (size - 1) // 2)) + ((0, 0),) * (x.ndim - 2)
-    sums = lax.reduce_window(x * x, jnp.zeros((), x.dtype), lax.add, window, (1,) * x.ndim, padding)
+    padded = jnp.pad(x * x, padding)
+    channels = x.shape[1]
+    sums = sum(padded[:, i : i + channels] for i in range(size))
     return (x / (sums / size * alpha + k) ** beta).astype(input.dtype)
 
 

@@ -10,7 +10,7 @@ from torchlike import ops
 from torchlike._core import dispatch
 from torchlike._core.errors import check
 from torchlike._core.op import DEFAULT, Array, composite, op
-from torchlike.nn.functional.activation import _leaky_relu, _pick, softmax
+from torchlike.nn.functional.activation import _numbered, _pick, softmax
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 from torchlike.ops._laws import draw, uniform
 
@@ -19,11 +19,18 @@ __all__ = ["gumbel_softmax", "rrelu", "rrelu_"]
 Tensor = Any
 
 
-@op(promote=DEFAULT, method=False, inplace=True, node="RreluWithNoiseBackward0")
-def _rrelu_with_noise(input: Array, noise: Array) -> Array:
+@op(promote=DEFAULT, method=False, inplace=True, node=_numbered("RreluWithNoise"))
+def _rrelu_with_noise(input: Array, noise: Array, inplace: bool) -> Array:
     """The input, its negative part scaled by random slopes."""
     refuse("rrelu_with_noise_out_cpu", input, BOOL, INTEGERS, BARE, COMPLEX)
     return jnp.where(input <= 0, input * noise, input)
+
+
+@op(promote=DEFAULT, method=False, inplace=True, node=_numbered("RreluWithNoise"))
+def _rrelu_mean(input: Array, slope: float, inplace: bool) -> Array:
+    """The input, its negative part scaled by the mean slope."""
+    refuse("leaky_relu_cpu", input, BOOL, INTEGERS, BARE, COMPLEX)
+    return jnp.where(input > 0, input, input * jnp.asarray(slope, input.dtype))
 
 
 @composite
@@ -35,12 +42,12 @@ def rrelu(
     >>> torch.nn.functional.rrelu(torch.tensor([-1., 2.]), 0.25, 0.25)
     tensor([-0.2500,  2.0000])
     """
-    check(lower <= upper, f"Lower bound should be less than or equal to the upper bound")
+    check(lower <= upper, "Lower bound should be less than or equal to the upper bound")
     if not training:
-        return _pick(inplace, _leaky_relu, input, (lower + upper) / 2)
+        return _pick(inplace, _rrelu_mean, input, (lower + upper) / 2, inplace)
     geometry = dispatch.geometry_of(input)
     values = draw(uniform(lower, upper), None, dispatch.device_of(input), geometry.size, geometry.dtype)
-    return _pick(inplace, _rrelu_with_noise, input, dispatch.wrap(values))
+    return _pick(inplace, _rrelu_with_noise, input, dispatch.wrap(values), inplace)
 
 
 @composite

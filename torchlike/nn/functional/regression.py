@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from torchlike import ops
 from torchlike._core.dispatch import shape_of
 from torchlike._core.op import DEFAULT, Array, composite, defvjp, op
-from torchlike.nn.functional._shared import expect_tensor, reduction_name
+from torchlike._core.tensor_state import TensorBase
+from torchlike.nn.functional._shared import reduction_name
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 
 __all__ = ["l1_loss", "mse_loss"]
@@ -18,10 +19,11 @@ __all__ = ["l1_loss", "mse_loss"]
 Tensor = Any
 
 
-def check_pair(function: str, input: Tensor, target: Tensor) -> None:
+def check_pair(input: Tensor, target: Tensor) -> None:
     """Refuse what is no tensor; warn of shapes that differ and are broadcast, since that is seldom meant."""
-    expect_tensor(function, "input", 1, input)
-    expect_tensor(function, "target", 2, target)
+    if not (isinstance(input, TensorBase) and isinstance(target, TensorBase)):
+        wrong = input if not isinstance(input, TensorBase) else target
+        raise AttributeError(f"{type(wrong).__name__!r} object has no attribute 'size'")
     if shape_of(input) != shape_of(target):
         warnings.warn(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will likely lead"
@@ -81,7 +83,7 @@ def mse_loss(
     """
     if size_average is not None or reduce is not None or reduction != "mean":
         reduction = reduction_name(reduction, size_average, reduce)
-    check_pair("mse_loss", input, target)
+    check_pair(input, target)
     if weight is not None:
         return weighted(ops.pow(input - target, 2), weight, reduction)
     if reduction == "none":
@@ -106,7 +108,7 @@ def l1_loss(
     tensor(1.)
     """
     reduction = reduction_name(reduction, size_average, reduce)
-    check_pair("l1_loss", input, target)
+    check_pair(input, target)
     if weight is not None:
         return weighted(ops.abs(input - target), weight, reduction)
     losses = ops.abs(input - target)
