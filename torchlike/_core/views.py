@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -145,10 +146,10 @@ def _grid_by_view(total: int, g: Geometry, dims: list[int]) -> _Grid | None:
     """Cut the memory by the view's own strides; works when each divides the next."""
     chain = [g.stride[d] for d in dims] or [1]
     sizes = [g.size[d] for d in dims] or [1]
-    if any(a % b or a == b for a, b in zip(chain, chain[1:])):
+    if any(a % b or a == b for a, b in pairwise(chain)):
         return None
     prefix = total // chain[0] * chain[0]
-    grid = [prefix // chain[0], *(a // b for a, b in zip(chain, chain[1:]))]
+    grid = [prefix // chain[0], *(a // b for a, b in pairwise(chain))]
     starts, rest = [], g.offset
     for stride, extent, size in zip(chain, grid, sizes, strict=True):
         start, rest = divmod(rest, stride)
@@ -220,7 +221,7 @@ def read(path: Path, array: jax.Array, *starts: Any) -> jax.Array:
 
 
 def write(path: Path, array: jax.Array, value: jax.Array, *starts: Any) -> jax.Array:
-    """Return the storage's array with the view's elements replaced by ``value``, which is cast and broadcast to them."""
+    """Return the storage's array with the view's elements replaced by ``value``, cast and broadcast to them."""
     if math.prod(path.size) == 0:
         return array
     value = jnp.broadcast_to(cast(value, path.dtype.np), path.size)

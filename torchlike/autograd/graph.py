@@ -1,4 +1,4 @@
-"""The graph as an object: its nodes and edges, hooks on several gradients at once, and what becomes of saved tensors."""
+"""The graph as an object: its nodes and edges, hooks on several gradients, and what becomes of saved tensors."""
 
 from __future__ import annotations
 

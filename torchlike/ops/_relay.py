@@ -15,7 +15,7 @@ def is_plain(tensor: Any) -> bool:
 
 
 def lay_like(result: Any, tensor: Any) -> Any:
-    """Give a fresh result of the same shape the dense strides that PyTorch gives a copy of ``tensor``; no data moves."""
+    """Give a fresh result of the same shape the dense strides of PyTorch's copy of ``tensor``; no data moves."""
     if not is_plain(tensor):
         stride = layout.strides_in_format(dispatch.geometry_of(tensor), None)
         if stride is not None:

@@ -228,7 +228,7 @@ def _cpp(dtype: dtypes.dtype) -> str:
 
 
 def _evenly(start: Any, end: Any, steps: int, wanted: dtypes.dtype) -> _Array:
-    """Evenly spaced numbers in the arithmetic of ``wanted``: from the start in the first half, from the end in the second."""
+    """Evenly spaced numbers in the arithmetic of ``wanted``: the first half from the start, the second from the end."""
     if steps == 1:
         return np.asarray([start]).astype(wanted.np)
     index = np.arange(steps)

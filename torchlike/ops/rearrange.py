@@ -49,10 +49,9 @@ def _roll(input: Array, shifts: Any, dims: Any) -> Array:
 
 @composite
 def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
-    """Return the tensor with its elements moved by ``shifts`` along ``dims``; what leaves at one end comes in at the
-    other.
+    """Return the tensor with its elements moved by ``shifts`` along ``dims``.
 
-    Without ``dims`` the tensor is rolled as if it were flat.
+    What leaves at one end comes in at the other. Without ``dims`` the tensor is rolled as if it were flat.
 
     >>> torch.roll(torch.tensor([[1, 2], [3, 4], [5, 6]]), 1, 0)
     tensor([[5, 6],
@@ -173,8 +172,7 @@ def triu(input: Array, diagonal: int = 0) -> Array:
 
 @op(out=False)
 def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Array:
-    """Return matrices of zeros, in dimensions ``dim1`` and ``dim2``, with the last dimension of ``input`` on a
-    diagonal.
+    """Return matrices of zeros, in ``dim1`` and ``dim2``, with the last dimension of ``input`` on a diagonal.
 
     >>> torch.diag_embed(torch.tensor([1, 2]))
     tensor([[1, 0],

@@ -1,4 +1,4 @@
-"""The arithmetic of PyTorch's in-place operators on arrays: scalars in the operands' type, halves rounded once an operator."""
+"""The arithmetic of PyTorch's in-place operators on arrays: scalars in the operands' type, halves rounded once."""
 
 from __future__ import annotations
 

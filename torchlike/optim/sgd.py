@@ -44,10 +44,9 @@ _update = Update(sgd)
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: ``p -= lr * grad``, with momentum, Nesterov momentum, and weight decay added to the
-    gradient.
+    """Stochastic gradient descent: ``p -= lr * grad``, with momentum, Nesterov momentum and weight decay.
 
-    ``foreach`` and ``fused`` are accepted; every step is one compiled call here. Raises ValueError for negative
+    The weight decay is added to the gradient. ``foreach`` and ``fused`` are accepted; every step is one compiled call here. Raises ValueError for negative
     options.
 
     >>> w = torch.nn.Parameter(torch.tensor([1., 2.]))

@@ -1,4 +1,4 @@
-"""What several families of functions need: checks of arguments, reductions of losses, the reduction's legacy spelling."""
+"""What several families of functions need: checks of arguments, reductions of losses and their legacy spelling."""
 
 from __future__ import annotations
 

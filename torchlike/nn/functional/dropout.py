@@ -170,8 +170,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 @composite
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Set whole channels of (n, c, d, h, w) or (c, d, h, w) to 0 with probability ``p`` and divide the others by
-    ``1 - p``.
+    """Set whole channels of (n, c, d, h, w) or (c, d, h, w) to 0 with probability ``p``, divide others by ``1 - p``.
 
     >>> torch.nn.functional.dropout3d(torch.ones(1, 2, 1, 1, 1), training=False).sum()
     tensor(2.)

@@ -47,7 +47,7 @@ def _add(hooks: Any, hook: Any, *, prepend: bool = False, extra: Any = None) -> 
 
 
 def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, name, buffer)`` whenever any module registers a buffer; what it returns is registered instead."""
+    """Call ``hook(module, name, buffer)`` whenever any module registers a buffer; a result is registered instead."""
     return _add(everywhere.buffer_registration, hook)
 
 
@@ -98,7 +98,7 @@ def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
 
 
 def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, grad_output)`` when the gradients of any module's outputs are known; a result replaces them."""
+    """Call ``hook(module, grad_output)`` when the gradients of a module's outputs are known; a result replaces them."""
     return _add(everywhere.backward_pre, hook)
 
 
@@ -128,8 +128,7 @@ class Calls:
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(module, args)`` before ``forward``; what it returns, one value or a tuple, replaces the
-        arguments.
+        """Call ``hook(module, args)`` before ``forward``; its result, one value or a tuple, replaces the arguments.
 
         With ``with_kwargs`` it is called as ``hook(module, args, kwargs)`` and returns None or both. ``prepend`` puts
         it before the hooks that are there. Returns a handle to remove it by.

@@ -69,7 +69,7 @@ class Stateful:
     _load_state_dict_post_hooks: OrderedDict[int, Any]
 
     def get_extra_state(self) -> Any:
-        """Return what else belongs into the ``state_dict``; a subclass that has such state defines this and its setter."""
+        """Return what else belongs into the ``state_dict``; a subclass with such state defines this and its setter."""
         raise RuntimeError(_never("get_extra_state"))
 
     def set_extra_state(self, state: Any) -> None:
@@ -160,7 +160,7 @@ class Stateful:
         return _add(self._load_state_dict_pre_hooks, WrappedHook(hook, self if with_module else None))
 
     def register_load_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)`` before loading."""
+        """Call ``hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)`` before loading."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def register_load_state_dict_post_hook(self, hook: Any) -> RemovableHandle:

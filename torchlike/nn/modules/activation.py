@@ -6,8 +6,8 @@ import warnings
 from typing import Any
 
 from torchlike import ops
-from torchlike.nn import init as initializers
 from torchlike.nn import functional as F
+from torchlike.nn import init as initializers
 from torchlike.nn.modules.module import Module
 from torchlike.nn.parameter import Parameter
 
@@ -16,6 +16,7 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "SELU",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
@@ -28,7 +29,6 @@ __all__ = [
     "RReLU",
     "ReLU",
     "ReLU6",
-    "SELU",
     "SiLU",
     "Sigmoid",
     "Softmax",
@@ -193,7 +193,7 @@ class Threshold(Module):
 
 
 class RReLU(Module):
-    """Return ``input`` where it is positive, elsewhere scaled: by the mean of the bounds, or while training at random."""
+    """Return ``input`` where it is positive, else scaled: by the mean of the bounds, while training at random."""
 
     __constants__ = ["lower", "upper", "inplace"]  # noqa: RUF012
 

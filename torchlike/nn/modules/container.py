@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections import abc as container_abcs
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, Self
 
@@ -303,7 +303,7 @@ class ModuleDict(Module):
         return self._modules.values()
 
     def update(self, modules: Any) -> None:
-        """Add modules from a mapping, or from pairs of names and modules. Raises TypeError and ValueError for others."""
+        """Add modules from a mapping, or from pairs of names and modules. Raises TypeError or ValueError for others."""
         _check_pairs("ModuleDict", modules)
         if isinstance(modules, OrderedDict | ModuleDict | container_abcs.Mapping):
             for key, module in modules.items():
