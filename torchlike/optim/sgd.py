@@ -46,8 +46,8 @@ _update = Update(sgd)
 class SGD(Optimizer):
     """Stochastic gradient descent: ``p -= lr * grad``, with momentum, Nesterov momentum and weight decay.
 
-    The weight decay is added to the gradient. ``foreach`` and ``fused`` are accepted; every step is one compiled call here. Raises ValueError for negative
-    options.
+    The weight decay is added to the gradient. ``foreach`` and ``fused`` are accepted; every step is one compiled call
+    here. Raises ValueError for negative options.
 
     >>> w = torch.nn.Parameter(torch.tensor([1., 2.]))
     >>> opt = torch.optim.SGD([w], lr=0.1, momentum=0.9)

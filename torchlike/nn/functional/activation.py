@@ -228,8 +228,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         channels = input.size(1) if dims > 1 else 1
         check(
             channels == count,
-            f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {count} and channel size ="
-            f" {channels}.",
+            f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {count} and channel size"
+            f" = {channels}.",
         )
     check(
         ndim(weight) <= 1,
@@ -264,7 +264,8 @@ def softshrink(input: Array, lambd: float = 0.5) -> Array:
     _floats("softshrink_check", input)
     check(
         lambd >= 0,
-        f"lambda must be in range [0, 3.40282e+38] for input dtype {errors.scalar_type(input.dtype)}, but found {lambd:g}",
+        f"lambda must be in range [0, 3.40282e+38] for input dtype {errors.scalar_type(input.dtype)}, but found"
+        f" {lambd:g}",
     )
     bound = jnp.asarray(lambd, input.dtype)
     return jnp.where(input > bound, input - bound, jnp.where(input < -bound, input + bound, input * 0))

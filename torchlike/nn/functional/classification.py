@@ -50,8 +50,8 @@ def _check_classes(input: Array, target: Array, weight: Array | None) -> None:
     if weight is not None:
         check(
             weight.shape == (classes,),
-            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape:"
-            f" {show(weight.shape)}",
+            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of"
+            f" shape: {show(weight.shape)}",
         )
         check(
             weight.dtype == input.dtype,
@@ -230,7 +230,8 @@ def _cross_entropy_of_probabilities(
     check(
         weight is None or weight.shape == (classes,),
         "cross_entropy: weight tensor should be defined either for all "
-        f"{classes} classes or no classes but got weight tensor of shape: {show(() if weight is None else weight.shape)}",
+        f"{classes} classes or no classes but got weight tensor of shape:"
+        f" {show(() if weight is None else weight.shape)}",
     )
     logs = _log_softmax(input)
     kind = jnp.promote_types(input.dtype, target.dtype)
@@ -403,8 +404,8 @@ def binary_cross_entropy(
     expect_tensor("binary_cross_entropy", "target", 2, target)
     if target.size() != input.size():
         raise ValueError(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. Please"
-            " ensure they have the same size."
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated."
+            " Please ensure they have the same size."
         )
     if weight is not None:
         weight = _expanded(weight, input)

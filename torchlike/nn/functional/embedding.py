@@ -39,8 +39,8 @@ def _in_table(weight: Any, indices: Any, *rest: Any) -> None:
 def _check_indices(function: str, indices: Array, name: str = "indices", position: int = 1) -> None:
     check(
         indices.dtype in (jnp.int64, jnp.int32),
-        f"Expected tensor for argument #{position} '{name}' to have one of the following scalar types: Long, Int; but got"
-        f" torch.{scalar_type(indices.dtype)}Tensor instead (while checking arguments for {function})",
+        f"Expected tensor for argument #{position} '{name}' to have one of the following scalar types: Long, Int; but"
+        f" got torch.{scalar_type(indices.dtype)}Tensor instead (while checking arguments for {function})",
     )
 
 
@@ -192,16 +192,16 @@ def embedding_bag(
         input, weight = weight, input  # the order of arguments of long ago
     if per_sample_weights is not None and input.size() != per_sample_weights.size():
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same shape as the"
-            f" input ({input.shape})"
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same"
+            f" shape as the input ({input.shape})"
         )
     check(ndim(weight) == 2, f"weight has to be a 2D Tensor, but got Tensor of dimension {ndim(weight)}")
     if ndim(input) == 2:
         if offsets is not None:
             kind = "Tensor" if hasattr(offsets, "size") else type(offsets).__name__
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences."
-                f" However, found offsets of type {type(offsets) if kind else None}"
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length"
+                f" sequences. However, found offsets of type {type(offsets) if kind else None}"
             )
         size = input.size()
         starts = np.arange(size[0]) * size[1]
@@ -242,8 +242,8 @@ def embedding_bag(
     if len(starts):
         check(
             int(starts[0]) == 0,
-            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got"
-            f" {int(starts[0])}",
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However,"
+            f" got {int(starts[0])}",
         )
         check(
             int(starts[-1]) <= total,

@@ -38,7 +38,8 @@ def _affine(input: Array, weight: Array, bias: Array | None) -> Array:
     else:
         check(
             bias.dtype == weight.dtype,
-            f"self and mat2 must have the same dtype, but got {scalar_type(bias.dtype)} and {scalar_type(weight.dtype)}",
+            f"self and mat2 must have the same dtype, but got {scalar_type(bias.dtype)} and"
+            f" {scalar_type(weight.dtype)}",
         )
         check(
             kind == weight.dtype,
@@ -141,7 +142,8 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
     )
     check(
         bias is None or bias.shape[0] == weight.shape[0],
-        f"bilinear(): bias size does not match weight size: got {0 if bias is None else bias.shape[0]} but expected {weight.shape[0]}",
+        f"bilinear(): bias size does not match weight size: got {0 if bias is None else bias.shape[0]} but expected"
+        f" {weight.shape[0]}",
     )
     kind = input1.dtype
     if kind in (jnp.float16, jnp.bfloat16):

@@ -163,7 +163,8 @@ def _rms_norm(input: Array, weight: Array | None, normalized_shape: tuple[int, .
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
-    """Return the input divided by its root mean square over its last dimensions ``normalized_shape``, scaled by ``weight``.
+    """Return the input divided by its root mean square over its last dimensions ``normalized_shape``, scaled by
+    ``weight``.
 
     ``eps`` defaults to that of the dtype. Raises RuntimeError for shapes that do not fit.
 
@@ -343,8 +344,8 @@ def batch_norm(
 ) -> Tensor:
     """Return the input normalised channel by channel (dimension 1), scaled and shifted.
 
-    With ``training`` by the mean and variance of the batch, towards which the running statistics then move by ``momentum``;
-    without, by the running statistics. Raises as PyTorch does for sizes and dtypes that do not fit.
+    With ``training`` by the mean and variance of the batch, towards which the running statistics then move by
+    ``momentum``; without, by the running statistics. Raises as PyTorch does for sizes and dtypes that do not fit.
 
     >>> F = torch.nn.functional
     >>> F.batch_norm(torch.tensor([[1.], [3.]]), torch.tensor([1.]), torch.tensor([4.]))
@@ -460,9 +461,7 @@ def _local_response_norm(input: Array, size: int, alpha: float, beta: float, k: 
 
 
 @composite
-def local_response_norm(
-    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Tensor:
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Return ``input / (k + alpha * mean) ** beta``, the mean being of the squares in ``size`` neighbouring channels.
 
     Raises ValueError for fewer than three dimensions.
@@ -473,9 +472,7 @@ def local_response_norm(
     expect_tensor("local_response_norm", "input", 1, input)
     dims = ndim(input)
     if dims < 3:
-        raise ValueError(
-            f"Expected 3D or higher dimensionality                          input (got {dims} dimensions)"
-        )
+        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {dims} dimensions)")
     if not dispatch.geometry_of(input).numel:
         return input
     return _local_response_norm(input, size, alpha, beta, k)

@@ -26,8 +26,8 @@ def check_pair(input: Tensor, target: Tensor) -> None:
         raise AttributeError(f"{type(wrong).__name__!r} object has no attribute 'size'")
     if shape_of(input) != shape_of(target):
         warnings.warn(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will likely lead"
-            " to incorrect results due to broadcasting. Please ensure they have the same size.",
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will"
+            " likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=3,
         )
 
