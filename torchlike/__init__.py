@@ -2,7 +2,7 @@
 
 from torchlike import autograd, compiler, cuda, nn, optim, random, torch_version, version
 from torchlike._alias import as_torch, install_as_torch, uninstall_as_torch
-from torchlike._compile import compile  # noqa: A004 - PyTorch's name
+from torchlike._compile import compile
 from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor
 from torchlike._core.device import device, get_default_device, set_default_device
 from torchlike._core.dtype import *
@@ -19,11 +19,10 @@ from torchlike._core.layout import (
 )
 from torchlike._core.promote import can_cast, promote_types, result_type
 from torchlike._core.size import Size
-from torchlike._printing import set_printoptions
 from torchlike._legacy import *
+from torchlike._printing import set_printoptions
 from torchlike._settings import *
 from torchlike._tensor import Tensor
-from torchlike.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchlike.autograd import (
     enable_grad,
     inference_mode,
@@ -32,6 +31,7 @@ from torchlike.autograd import (
     no_grad,
     set_grad_enabled,
 )
+from torchlike.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchlike.ops import *
 from torchlike.ops.sampling import _sample_dirichlet, _standard_gamma
 from torchlike.random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state

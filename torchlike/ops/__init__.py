@@ -28,12 +28,12 @@ from torchlike.ops.sampling import *
 from torchlike.ops.sampling_inplace import *
 from torchlike.ops.scan import *
 from torchlike.ops.scatter import *
+from torchlike.ops.search import *
 from torchlike.ops.shape import *
 from torchlike.ops.slicing import *
 from torchlike.ops.softmax import *
 from torchlike.ops.sort import *
 from torchlike.ops.special_functions import *
 from torchlike.ops.statistics import *
-from torchlike.ops.view_copies import *
-from torchlike.ops.search import *
 from torchlike.ops.unique import *
+from torchlike.ops.view_copies import *

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from torchlike import ops
-from torchlike.nn import init
 from torchlike.nn import functional as F
+from torchlike.nn import init
 from torchlike.nn.modules.lazy import LazyModuleMixin
 from torchlike.nn.modules.module import Module
 from torchlike.nn.parameter import Parameter, UninitializedParameter
@@ -44,7 +44,7 @@ class Linear(Module):
     torch.Size([4, 3])
     """
 
-    __constants__ = ["in_features", "out_features"]  # noqa: RUF012 - as PyTorch declares it
+    __constants__ = ["in_features", "out_features"]
     in_features: int
     out_features: int
     weight: Tensor
@@ -91,7 +91,7 @@ class Bilinear(Module):
     torch.Size([5, 4])
     """
 
-    __constants__ = ["in1_features", "in2_features", "out_features"]  # noqa: RUF012
+    __constants__ = ["in1_features", "in2_features", "out_features"]
 
     def __init__(
         self,
