@@ -29,7 +29,7 @@ alias = dispatch.alias
 def data_of(tensor: Any) -> Any:
     """``tensor.data``: the same memory, but writes through it are not counted by autograd."""
     other = dispatch.alias(tensor)
-    tape.separate(other, other._storage, 0)
+    tape.count_apart(other)
     return other
 
 
@@ -42,14 +42,14 @@ def set_data(tensor: Any, value: Any) -> None:
         raise RuntimeError(
             "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type."
         )
-    _aim(tensor, value._storage, dispatch.geometry_of(value), tape.version_of(tensor))
+    _aim(tensor, value._storage, dispatch.geometry_of(value))
 
 
-def _aim(tensor: Any, storage: Storage, geometry: Geometry, versions: int) -> None:
-    """Let a tensor look at other memory, its version counter going on from ``versions``."""
+def _aim(tensor: Any, storage: Storage, geometry: Geometry) -> None:
+    """Let a tensor look at other memory; it goes on counting its versions together with those it shared the old one with."""
     if storage is not tensor._storage:
+        tape.keep_counter(tensor, storage)
         tensor._storage = storage
-        tape.separate(tensor, storage, versions)
     place(tensor, geometry)
 
 
@@ -295,7 +295,7 @@ def resize_(tensor: Any, sizes: tuple[Any, ...], memory_format: Any) -> Any:
     stride = contiguous_strides(shape)
     if memory_format in (layout.channels_last, layout.channels_last_3d):
         stride = layout.channels_last_strides(shape)
-    if geometry.size == shape and geometry.stride == stride:
+    if geometry.size == shape and (stride == geometry.stride or memory_format is layout.contiguous_format):
         return tensor
     grow(tensor._storage, geometry.offset + math.prod(shape), geometry.dtype)
     place(tensor, geometry._replace(size=shape, stride=stride))
@@ -319,6 +319,7 @@ def grow(storage: Storage, count: int, dtype: dtypes.dtype) -> None:
     flat = jnp.concatenate([flat.reshape(-1), jnp.zeros(total - flat.size, array.dtype)])
     if not isinstance(array, jax.core.Tracer):
         flat = jax.device_put(flat, array.device)
+    storage.settle()
     storage.replace(flat)
 
 
@@ -331,7 +332,8 @@ def place(tensor: Any, geometry: Geometry) -> None:
 
 def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) -> Any:
     """``Tensor.set_``: look at another storage, with a given geometry or the source's own."""
-    dispatch.check_inplace(tensor, (source,))
+    if tensor._requires_grad or tensor._base is not None:
+        dispatch.check_history(tensor, (source,))
     dtype = dispatch.geometry_of(tensor).dtype
     if source is None:
         storage = Storage(layout.put(np.empty(0, dtype.np), dispatch.device_of(tensor)))
@@ -357,10 +359,12 @@ def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) 
             else 0
         )
         grow(storage, last, dtype)
-    edges = tuple(tape.gradient_edge(t) if isinstance(t, TensorBase) else None for t in (tensor, source))
-    _aim(tensor, storage, geometry, tape.version_of(tensor))
+    tensors = [t for t in (tensor, source) if isinstance(t, TensorBase)]
+    recorded = modes.grad and any(tape.requires_grad(t) for t in tensors)
+    edges = tuple([tape.gradient_edge(t) for t in tensors]) if recorded else ()
+    _aim(tensor, storage, geometry)
     dispatch.touch(tensor)
-    if modes.grad and any(edge is not None for edge in edges):
+    if recorded:
         dispatch.rebase(tensor, tape.named(tape.Underivable, "NotImplemented")("set_", edges))
     return tensor
 
@@ -399,6 +403,7 @@ class UntypedStorage:
             grow(self._inner, size, dtypes.uint8)
         else:
             flat = reinterpret(self._inner.array.reshape(-1), np.dtype(np.uint8))[:size]
+            self._inner.settle()
             self._inner.replace(flat)
         return self
 

@@ -230,7 +230,7 @@ class Tensor(_Base):
 
     @property
     def _version(self) -> int:
-        if self.is_inference():
+        if self.is_inference() and self._extra.counter is None:
             raise RuntimeError("Inference tensors do not track version counter.")
         return tape.version_of(self)
 
@@ -382,9 +382,10 @@ class Tensor(_Base):
                 " called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in"
                 " torch/optim/optimizer.py as the solution."
             )
-        self._grad_fn = None
-        self._output_nr = 0
-        self._requires_grad = False
+        if not modes.inference:
+            self._grad_fn = None
+            self._output_nr = 0
+            self._requires_grad = False
         return self
 
     @property

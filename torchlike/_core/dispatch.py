@@ -251,8 +251,12 @@ def alias(tensor: Any, geometry: Geometry | None = None) -> Any:
         other._value_version = tensor._value_version
     if storage.counter is not None:
         tape.share_versions(other, tensor)
+    if geometry is not None:
+        return other
     if tensor._extra is not None and tensor._extra.inference:
         tape.extra_of(other).inference = True
+        if not modes.inference:
+            tape.count_apart(other)
     elif other._extra is not None:
         other._extra.inference = False
     return other
@@ -267,7 +271,7 @@ def touch(tensor: Any) -> None:
 def _record_view(op: Op, statics: tuple[Any, ...], tensor: Any, results: list[Any]) -> None:
     kernel = op.kernel((TENSOR,), plain_statics(op, statics), False)
     edge = tape.gradient_edge(tensor)
-    if edge is None or not tape.differentiable(results[0].dtype.np):
+    if not tape.differentiable(results[0].dtype.np) or (edge is None and not tape.requires_grad(tensor)):
         return
     aval = shaped(tensor)
     node = tape.record_view(kernel, aval, edge, len(results))
@@ -431,7 +435,7 @@ def check_inplace(tensor: Any, sources: Sequence[Any] = (), name: str = "") -> N
     if tensor._requires_grad or tensor._base is not None:
         check_history(tensor, sources)
     geometry = tensor._geometry
-    if geometry is not None and 0 in geometry.stride and geometry.overlaps and not overlap.may_expand(name, sources):
+    if geometry is not None and 0 in geometry.stride and geometry.overlaps and not overlap.may_expand(name):
         overlap.refuse_inner()
 
 

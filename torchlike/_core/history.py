@@ -159,7 +159,7 @@ class CopySlices(Node):
         inner = self.inner.apply([piece], create_graph)
         base = None
         if self.edges[0] is not None and grad is not None:
-            replaced = inner[0] if self.own and inner[0] is not None else compute(zeros_like, [piece], create_graph)
+            replaced = inner[0] if self.own and inner and inner[0] is not None else compute(zeros_like, [piece], create_graph)
             base = _part(self.where, "write", [grad, replaced], create_graph)
         return [base, *inner[self.own :]]
 
@@ -316,12 +316,15 @@ _WHY = {
 def _raise_creation(view: TensorBase, creation: str, what: str) -> None:
     """A view through which autograd cannot follow an in-place write."""
     node = view._grad_fn
+    if node is not None and creation not in ("no_grad", "inference"):
+        raise RuntimeError(f"Output {view._output_nr} of {short_name(node)} is a view and {what}." + _WHY[creation])
+    text = "A view was created in"
     if node is not None:
-        text = f"Output {view._output_nr} of {short_name(node)} is a view and {what}."
-    elif creation == "inference":
-        text = f"A view was created in inference mode and {what} in normal mode."
+        text = f"Output {view._output_nr} of {short_name(node)} is a view of a view which was created in"
+    if creation == "inference":
+        text += f" inference mode and {what} in normal mode."
     else:
-        text = f"A view was created in no_grad mode and {what} with grad mode enabled."
+        text += f" no_grad mode and {what} with grad mode enabled."
     raise RuntimeError(text + _WHY[creation])
 
 

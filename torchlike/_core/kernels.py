@@ -69,13 +69,15 @@ class Kernel:
 
     def backward_plan(self, mask: tuple[int, ...], operands: Sequence[Any], outs: tuple[Any, ...]) -> BackwardPlan:
         """Return what the backward with respect to the operands ``mask`` needs to keep."""
-        plan = self.backwards.get(mask)
+        # The number of outputs of one kernel may depend on the shapes (unbind): each number has a plan of its own.
+        key = mask if len(outs) == 1 else (*mask, -len(outs))
+        plan = self.backwards.get(key)
         if plan is None or plan.epoch != self.epoch:
             made = BackwardPlan(self, mask, operands, outs, plan)
             if plan is not None and (made.inputs, made.outputs) == (plan.inputs, plan.outputs):
                 plan.epoch = self.epoch  # new shapes that need nothing more: keep the kernels compiled so far
             else:
-                plan = self.backwards[mask] = made
+                plan = self.backwards[key] = made
         return plan
 
     def __repr__(self) -> str:
@@ -304,6 +306,7 @@ def make_kernel(op: Op, pattern: tuple[Any, ...], statics: tuple[Any, ...], inpl
 
 class _Tracing(threading.local):
     operands: tuple[tuple[dtypes.dtype, str] | None, ...] = ()
+    inplace: bool = False
 
 
 _tracing = _Tracing()
@@ -312,6 +315,11 @@ _tracing = _Tracing()
 def operands_given() -> tuple[tuple[dtypes.dtype, str] | None, ...]:
     """For bodies: the dtype and category ("dim", "zero", "number") of each operand before promotion, None if absent."""
     return _tracing.operands
+
+
+def in_place() -> bool:
+    """For bodies: whether the result is to be written into the first operand."""
+    return _tracing.inplace
 
 
 class _BodyCall:
@@ -424,12 +432,12 @@ class _BodyCall:
 
     def _with_given(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a body or a formula, which may ask ``operands_given()``."""
-        previous = _tracing.operands
-        _tracing.operands = self.given
+        previous = _tracing.operands, _tracing.inplace
+        _tracing.operands, _tracing.inplace = self.given, self.inplace
         try:
             return function(*arguments)
         finally:
-            _tracing.operands = previous
+            _tracing.operands, _tracing.inplace = previous
 
     def _called(self, mids: Sequence[Any]) -> Any:
         groups = iter(_regroup(mids, self.pattern))

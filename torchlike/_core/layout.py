@@ -154,6 +154,7 @@ def write_out(target: TensorBase, array: Any, write: Any) -> None:
                 stacklevel=5,
             )
         resize(target, value)
+        write(target, value)
         return
     errors.check(
         not geometry.overlaps,
@@ -177,10 +178,11 @@ _converters: dict[Any, Any] = {}
 def resize(target: TensorBase, value: Any) -> None:
     """Give a tensor's storage new contents of another shape."""
     storage: Storage = target._storage
+    if sys.getrefcount(storage) > 3:  # more than the tensor, this name and the call: others look at it
+        storage.settle()
     storage.replace(value)
     target._geometry = None
     target._value = None
-    storage.version += 1
 
 
 # ---------------------------------------------------------------------------------------------------------------------

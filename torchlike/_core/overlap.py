@@ -7,11 +7,13 @@ from typing import Any
 from torchlike._core.views import Geometry, dense_order
 
 # Operators that write into expanded tensors, each element perhaps several times.
-EXPANDED = frozenset("zero fill_diagonal index_fill masked_fill index_put tril triu threshold addmv baddbmm".split())
+EXPANDED = frozenset(
+    "zero fill_with_number fill_diagonal index_fill masked_fill index_put tril triu threshold addmv baddbmm".split()
+)
 # Operators whose inputs must not lie in the memory written to, and those that do not look.
 _APART = frozenset("addr index_add index_copy index_put index_reduce put scatter scatter_add scatter_reduce".split())
 _FREE = frozenset(
-    "addbmm addmm addmv baddbmm bernoulli fill index_fill masked_fill masked_scatter cumsum cumprod".split()
+    "addbmm addmm addmv baddbmm bernoulli fill_with_tensor index_fill masked_fill masked_scatter cumsum cumprod".split()
 )
 _OUT_APART = frozenset("cat concat concatenate gather index_select stack take".split())
 _OUT_CHECKED = frozenset("cumsum cumprod sort topk".split())
@@ -62,7 +64,6 @@ def _refuse(status: str, *, apart: bool) -> None:
         )
 
 
-def may_expand(op_name: str, operands: Any) -> bool:
+def may_expand(name: str) -> bool:
     """Whether an operator may write into an expanded tensor."""
-    name = op_name.strip("_")
-    return name in EXPANDED or (name == "fill" and not hasattr(operands[1], "_storage"))
+    return name.strip("_") in EXPANDED

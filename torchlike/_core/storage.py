@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from torchlike._core import device as devices
 from torchlike._core.dtype import BY_NUMPY
+from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry, contiguous_strides
 
 # XLA's CPU backend reads memory in place only when it starts on such a boundary; anything else it copies.
@@ -65,6 +67,12 @@ class Storage:
         self.array = array
         self.stride = stride
         self._geometry = None
+
+    def settle(self) -> None:
+        """Note in each tensor that is the whole storage what that means, before the storage becomes something else."""
+        for other in gc.get_referrers(self):
+            if isinstance(other, TensorBase) and other._geometry is None:
+                other._geometry = self.geometry
 
     @property
     def nbytes(self) -> int:

@@ -234,6 +234,25 @@ class Walked(Node):
         raise freed_graph()
 
 
+class Severed(Node):
+    """A node that leads nowhere: its inputs are views made where nothing was recorded, of tensors that require grad."""
+
+    __slots__ = ("outputs", "slots")
+
+    def __init__(self, outputs: int, slots: Sequence[int]) -> None:
+        super().__init__(())
+        self.outputs = outputs
+        self.slots = slots
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """None for every input."""
+        return ((None, 0),) * len(self.slots)
+
+    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
+        return ()
+
+
 class AccumulateGrad(Node):
     """The end of an edge: adds what arrives to the ``grad`` of a leaf."""
 
@@ -304,8 +323,9 @@ def gradient_edge(tensor: TensorBase) -> Edge | None:
         refresh_view(tensor)
     if tensor._grad_fn is not None:
         return tensor._grad_fn, tensor._output_nr
-    # A view made where nothing was recorded is a leaf, but requires grad as soon as its base does.
-    return (accumulator(tensor), 0) if requires_grad(tensor) else None
+    if tensor._requires_grad:
+        return accumulator(tensor), 0
+    return None
 
 
 # Set by history.py: gives a view the history of its base again if the base was written to since.
@@ -350,7 +370,7 @@ def _own_counter(tensor: TensorBase) -> Counter | None:
 def count(tensor: TensorBase) -> None:
     """Count a write that the storage counted already: where not all its tensors count alike, and for inference tensors."""
     extra = tensor._extra
-    if extra is not None and extra.inference and not modes.inference:
+    if extra is not None and extra.inference and extra.counter is None and not modes.inference:
         # As in PyTorch, it is noticed when all is done.
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal"
@@ -392,9 +412,11 @@ def share_versions(tensor: TensorBase, source: TensorBase) -> None:
 # Recording
 
 
-def record_view(kernel: Kernel, aval: Any, edge: Edge, count: int) -> OpNode:
+def record_view(kernel: Kernel, aval: Any, edge: Edge | None, count: int) -> Node:
     """Record a view operator, whose kernel did not run: its backward reads shapes only."""
-    plan = kernel.backwards.get((0,))
+    if edge is None:
+        return named(Severed, kernel.node)(count, (0,))  # type: ignore[no-any-return]
+    plan = kernel.backwards.get((0,) if count == 1 else (0, -count))
     key = (tuple(aval.shape), aval.dtype)
     if plan is None or key not in plan.seen:
         outs = kernel.outputs([aval])
@@ -424,19 +446,22 @@ def record(
     Returns None when no operand takes part in a graph.
     """
     mask, edges = [], []
+    severed = False
     for i in positions:
         tensor = operands[i]
         if tensor._requires_grad or tensor._base is not None:
             edge = gradient_edge(tensor)
-            if edge is not None and differentiable(values[i].dtype):
+            if edge is None:
+                severed = severed or requires_grad(tensor)
+            elif differentiable(values[i].dtype):
                 mask.append(i)
                 edges.append(edge)
     if not mask:
-        return None
-    key = tuple(mask)
-    plan = kernel.backwards.get(key)
+        return named(Severed, kernel.node)(len(outs), positions) if severed else None  # type: ignore[no-any-return]
+    differentiated = tuple(mask)
+    plan = kernel.backwards.get(differentiated if len(outs) == 1 else (*differentiated, -len(outs)))
     if plan is None or plan.epoch != kernel.epoch:
-        plan = kernel.backward_plan(key, values, outs)
+        plan = kernel.backward_plan(differentiated, values, outs)
     if plan.nothing:
         return None
     kind = plan.kind

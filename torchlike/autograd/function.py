@@ -358,16 +358,21 @@ def _wrapped(ctx: BackwardCFunction, args: tuple[Any, ...], output: Any, record:
         active = record and mark not in fixed and differentiable(dispatch.geometry_of(result).dtype.np)
         differentiated += active
         written = mark in dirty
-        if written and active:
-            _rewrite(ctx, result, number, len(results))
+        if active:
+            if written:
+                _rewrite(ctx, result, number, len(results))
+            else:
+                if mark in inputs:
+                    result = results[number] = _itself(result)
+                _attach(ctx, result, number)
+        elif tape.requires_grad(result):
+            # Aliases outside any graph, instead of changing whether an input requires grad.
+            if mark in inputs:
+                result = results[number] = dispatch.alias(result)
+            elif result._base is None:
+                result.detach_()  # type: ignore[attr-defined]
         elif mark in inputs and not written:
             result = results[number] = _itself(result)
-            if active:
-                _attach(ctx, result, number)
-        elif active:
-            _attach(ctx, result, number)
-        elif not written and result._requires_grad and mark not in inputs:
-            result.detach_()  # type: ignore[attr-defined]
         if result._base is not None and not (mark in inputs and written):
             tape.extra_of(result).creation = "custom_function"
     if differentiated > 1:
@@ -409,7 +414,7 @@ def _dirty(ctx: BackwardCFunction, inputs: set[int], results: list[Any]) -> set[
 
 def _rewrite(ctx: BackwardCFunction, tensor: Any, number: int, count: int) -> None:
     """A tensor that was written to: the context becomes its history, and part of that of its base."""
-    if tensor._grad_fn is None and tensor._requires_grad:
+    if tensor._grad_fn is None and tape.requires_grad(tensor):
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     if tensor._base is not None:
         errors.check(

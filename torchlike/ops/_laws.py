@@ -166,7 +166,7 @@ class Unrelated(tape.Node):
 
 def underivable(function: str, edges: tuple[Any, ...]) -> tape.Node:
     """The node of a function whose derivative PyTorch does not have."""
-    node: tape.Node = tape.named(tape.Underivable, "NotImplemented")(function, edges)
+    node: tape.Node = tape.named(tape.Underivable, "NotImplemented")(f"aten::{function}", edges)
     return node
 
 

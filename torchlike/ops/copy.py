@@ -33,23 +33,11 @@ def _to_copy(input: Array, dtype: dtypes.dtype) -> Array:
 def _copy(input: Array, src: ArrayLike) -> Array:
     """``src`` in the type and shape of ``input``."""
     src = jnp.asarray(src)
-    try:
-        fits = errors.broadcast_shapes(src.shape, input.shape) == tuple(input.shape)
-    except RuntimeError:
-        fits = False
-    if not fits:
-        ndim, target = max(src.ndim, input.ndim), input.shape
-        for i in range(1, ndim + 1):
-            a = target[-i] if i <= len(target) else 1
-            b = src.shape[-i] if i <= src.ndim else 1
-            if a != b and b != 1:
-                if i > len(target):
-                    break
-                raise RuntimeError(
-                    f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension"
-                    f" {ndim - i}"
-                )
-        raise RuntimeError(f"output with shape {list(target)} doesn't match the broadcast shape {list(src.shape)}")
+    shape = errors.broadcast_shapes(input.shape, src.shape)
+    errors.check(
+        shape == tuple(input.shape),
+        f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(shape)}",
+    )
     return jnp.broadcast_to(cast(src, input.dtype), input.shape)
 
 

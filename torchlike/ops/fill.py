@@ -11,7 +11,7 @@ from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check
 from torchlike._core.kernels import cast
-from torchlike._core.op import Array, ArrayLike, composite, op
+from torchlike._core.op import Array, Scalar, composite, op
 from torchlike._core.tensor_state import TensorBase
 
 __all__ = ["fill", "fill_", "zero", "zero_"]
@@ -51,8 +51,7 @@ def _c_name(dtype: dtypes.dtype) -> str:
     return _C_TYPES.get(dtype.name, dtype.name)
 
 
-@op(method=False, out=False, inplace=True, node="FillBackward0")
-def _fill(input: Array, value: ArrayLike) -> Array:
+def _filled(input: Array, value: Array) -> Array:
     """``value`` in the shape and type of ``input``."""
     value = jnp.asarray(value)
     check(
@@ -60,6 +59,27 @@ def _fill(input: Array, value: ArrayLike) -> Array:
         f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.",
     )
     return jnp.full(input.shape, cast(value, input.dtype))
+
+
+# PyTorch's four: with a number and with a tensor, each as a function and in place.
+@op(method=False, out=False, node="FillBackward0")
+def _fill_number(input: Array, value: Scalar) -> Array:
+    return _filled(input, value)
+
+
+@op(method=False, out=False, node="FillBackward1")
+def _fill_tensor(input: Array, value: Array) -> Array:
+    return _filled(input, value)
+
+
+@op(method=False, out=False, inplace=True, node="FillBackward2")
+def _fill_with_number(input: Array, value: Scalar) -> Array:
+    return _filled(input, value)
+
+
+@op(method=False, out=False, inplace=True, node="FillBackward3")
+def _fill_with_tensor(input: Array, value: Array) -> Array:
+    return _filled(input, value)
 
 
 @op(method=False, out=False, inplace=True, node="ZeroBackward0")
@@ -75,9 +95,10 @@ def fill(input: Any, value: Any) -> Any:
     >>> torch.fill(torch.zeros(2), 3)
     tensor([3., 3.])
     """
-    if not isinstance(value, TensorBase):
-        check_fits(value, dispatch.geometry_of(input).dtype)
-    return _fill(input, value)
+    if isinstance(value, TensorBase):
+        return _fill_tensor(input, value)
+    check_fits(value, dispatch.geometry_of(input).dtype)
+    return _fill_number(input, value)
 
 
 @composite
@@ -87,9 +108,10 @@ def fill_(input: Any, value: Any) -> Any:
     >>> torch.zeros(2).fill_(3)
     tensor([3., 3.])
     """
-    if not isinstance(value, TensorBase):
-        check_fits(value, dispatch.geometry_of(input).dtype)
-    return _fill.op.inplace_function(input, value)
+    if isinstance(value, TensorBase):
+        return _fill_with_tensor.op.inplace_function(input, value)
+    check_fits(value, dispatch.geometry_of(input).dtype)
+    return _fill_with_number.op.inplace_function(input, value)
 
 
 @composite(method=False)

@@ -82,7 +82,10 @@ def narrowed(size: Ints, dim: int, start: Any, length: int) -> tuple[int, int]:
         check(start.dim() == 0 and integral, "start must be an 0-dim integral Tensor.")  # type: ignore[attr-defined]
         start = start.item()  # type: ignore[attr-defined]
     if not is_int(start) or not is_int(length):
-        signatures = "(Tensor input, int dim, Tensor start, int length)", "(Tensor input, int dim, int start, int length)"
+        signatures = (
+            "(Tensor input, int dim, Tensor start, int length)",
+            "(Tensor input, int dim, int start, int length)",
+        )
         invalid_combination("narrow", [dim, start, length], *signatures)
     check(bool(size), "narrow() cannot be applied to a 0-dim tensor.")
     check(length >= 0, "narrow(): length must be non-negative.")
@@ -160,7 +163,9 @@ def unfold(input: Array, dimension: int, size: int, step: int) -> Array:
     return jnp.moveaxis(jnp.take(input, windows, axis=d), d + 1, -1)
 
 
-def _as_strided_geometry(g: Geometry, size: Ints, stride: Ints, storage_offset: int, origin: Any, nbytes: int) -> Geometry:
+def _as_strided_geometry(
+    g: Geometry, size: Ints, stride: Ints, storage_offset: int, origin: Any, nbytes: int
+) -> Geometry:
     check(len(size) == len(stride), "mismatch in length of strides and shape")
     check(
         all(s >= 0 for s in stride),
@@ -226,7 +231,8 @@ def strided_statics(input: Tensor, size: Ints, stride: Ints, storage_offset: int
 
 
 def _unbind_geometry(g: Geometry, dim: int) -> tuple[Geometry, ...]:
-    d = wrap_dim(dim, len(g.size), scalar=False)
+    d = wrap_dim(dim, len(g.size))
+    check(bool(g.size), f"Dimension specified as {dim} but tensor has no dimensions", IndexError)
     first = g._replace(size=g.size[:d] + g.size[d + 1 :], stride=g.stride[:d] + g.stride[d + 1 :])
     return tuple([first._replace(offset=g.offset + i * g.stride[d]) for i in range(g.size[d])])
 
@@ -401,16 +407,12 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         )
         indices_or_sections = given.tolist()
     size = dispatch.shape_of(input)
-    check(
-        bool(size), f"tensor_split expected at least a 1-dimensional tensor, but got a tensor with {len(size)} dims"
-    )
+    check(bool(size), f"tensor_split expected at least a 1-dimensional tensor, but got a tensor with {len(size)} dims")
     dim = wrap_dim(dim, len(size))
     have = size[dim]
     if isinstance(indices_or_sections, tuple | list):
         bounds = [0, *indices_or_sections, have]
-        return tuple(
-            [dispatch.call_view(_slice.op, (input,), (dim, a, b, 1)) for a, b in itertools.pairwise(bounds)]
-        )
+        return tuple([dispatch.call_view(_slice.op, (input,), (dim, a, b, 1)) for a, b in itertools.pairwise(bounds)])
     sections = indices_or_sections
     check(sections > 0, f"number of sections must be larger than 0, got {sections}")
     short, longer = divmod(have, sections)
