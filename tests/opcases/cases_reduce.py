@@ -231,11 +231,35 @@ CASES = [
         "cumprod",
         "x, 0",
         "x, -1",
-        "x, 1, dtype=torch.complex128",
+        "x, 1, dtype=torch.int64",
         "special(), 0",
         "values(), 0",
         "values(0, 2), 1",
         "tensor([[0, 1, 2], [3, 0, 0]]), 1",
         bad=("torch.cumprod(x, 2)",),
+    ),
+    case(
+        "logcumsumexp",
+        "x, 0",
+        "x, -1",
+        "values(), 0",
+        "values(0, 2), 1",
+        "x.t(), 0",
+        "x * 100, 1",
+        dtypes="bool int half float",
+    ),
+    *(
+        case(
+            name,
+            "x, 0",
+            "x, -1",
+            "special(), 0",
+            "values(), 0",
+            "ties, 1",
+            "x.t(), 0",
+            inputs=_TIES,
+            bad=(f"torch.{name}(x, 2)",),
+        )
+        for name in ("cummax", "cummin")
     ),
 ]
