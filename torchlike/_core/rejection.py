@@ -138,7 +138,7 @@ def _binomial_inversion(count: Any, probability: Any, uniforms: Uniforms) -> Any
 def _binomial_rejection(count: Any, probability: Any, uniforms: Uniforms) -> Any:
     """Transformed rejection with squeeze (Hörmann's BTRS)."""
     real = type(count)
-    one, half = real(1), real(0.5)
+    one = real(1)
     deviation = np.sqrt(count * probability * (one - probability))
     b = real(1.15 + 2.53 * float(deviation))
     a = real(-0.0873 + 0.0248 * float(b) + 0.01 * float(probability))
@@ -146,28 +146,33 @@ def _binomial_rejection(count: Any, probability: Any, uniforms: Uniforms) -> Any
     v_r = real(0.92 - 4.2 / float(b))
     r = probability / (one - probability)
     alpha = real((2.83 + 5.1 / float(b)) * float(deviation))
-    m = np.floor((count + one) * probability)
+    # Set up in the type of the tensors; from here on in float64, as the uniforms are.
+    r, alpha, v_r = float(r), float(alpha), float(v_r)
+    m = _floor(float((count + one) * probability))
+    n, a, b, c = float(count), float(a), float(b), float(c)
     while True:
-        u = real(uniforms.draw() - 0.5)
-        v = real(uniforms.draw())
-        us = real(0.5 - abs(float(u)))
-        k = np.floor((real(2) * a / us + b) * u + c)
-        if us >= 0.07 and v <= v_r:
-            return k
-        if k < 0 or k > count:
+        u = uniforms.draw() - 0.5
+        v = uniforms.draw()
+        us = 0.5 - abs(u)
+        if us == 0:
             continue
-        v = np.log(v * alpha / (a / (us * us) + b))
+        k = _floor((2 * a / us + b) * u + c)
+        if us >= 0.07 and v <= v_r:
+            return real(k)
+        if k < 0 or k > n:
+            continue
+        v = _log(v * alpha / (a / (us * us) + b))
         bound = (
-            (m + half) * np.log((m + one) / (r * (count - m + one)))
-            + (count + one) * np.log((count - m + one) / (count - k + one))
-            + (k + half) * np.log(r * (count - k + one) / (k + one))
+            (m + 0.5) * math.log((m + 1) / (r * (n - m + 1)))
+            + (n + 1) * math.log((n - m + 1) / (n - k + 1))
+            + (k + 0.5) * math.log(r * (n - k + 1) / (k + 1))
             + _stirling_tail(m)
-            + _stirling_tail(count - m)
+            + _stirling_tail(n - m)
             - _stirling_tail(k)
-            - _stirling_tail(count - k)
+            - _stirling_tail(n - k)
         )
         if v <= bound:
-            return k
+            return real(k)
 
 
 # log(k!) less the leading terms of Stirling's series, for k = 0 ... 9.
@@ -176,13 +181,15 @@ _TAILS = tuple(
 )
 
 
-def _stirling_tail(k: Any) -> Any:
-    real = type(k)
+def _floor(x: float) -> float:
+    return math.floor(x) if math.isfinite(x) else x
+
+
+def _stirling_tail(k: float) -> float:
     if k <= 9:
-        return real(_TAILS[int(k)])
-    next_k = float(k) + 1
-    square = next_k * next_k
-    return real((1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / next_k)
+        return _TAILS[int(k)]
+    square = (k + 1) * (k + 1)
+    return (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1)
 
 
 def gamma(generator: Generator, shapes: Host) -> Host:
