@@ -59,7 +59,7 @@ __all__ = [
 Array = jax.Array
 ArrayLike = jax.Array
 Arrays = Sequence[jax.Array]
-Scalar = jax.Array
+Scalar = Any  # a 0-d array in the body, but its default is a number
 VarInts = Sequence[int]
 
 _KINDS = {
