@@ -47,7 +47,7 @@ __all__ = [
 
 
 def _named(name: str, *fields: str) -> Any:
-    base = collections.namedtuple(name, fields)
+    base = collections.namedtuple(name, fields)  # type: ignore[misc]  # the names come from the table below
 
     def __new__(cls: type, *values: Any) -> Any:
         if len(values) == 1:

@@ -266,13 +266,13 @@ def _check_divisor(input: Any, other: Any, *, inplace: bool = False) -> None:
         zero = isinstance(array, jax.Array) and not _elsewhere(array) and not np.asarray(array).all()
     else:
         zero = isinstance(other, int) and other == 0
-    if zero and not (isinstance(input, TensorBase) and input.numel() == 0):
+    if zero and not (isinstance(input, TensorBase) and 0 in dispatch.shape_of(input)):
         raise RuntimeError("ZeroDivisionError")
 
 
 def _is_floating(x: Any) -> bool:
     if isinstance(x, TensorBase):
-        return not (x.dtype.np in INTEGERS or x.dtype.np in BOOL)
+        return dispatch.geometry_of(x).dtype.np not in INTEGERS | BOOL
     return not isinstance(x, int | np.integer)
 
 

@@ -108,12 +108,14 @@ def _power_gradients(grad: Array, base: Array, exponent: Array, result: Array) -
 
 @defvjp(_pow)
 def _(grad, inputs, outputs):
-    return _power_gradients(grad, *inputs, outputs[0])
+    base, exponent = inputs
+    return _power_gradients(grad, base, exponent, outputs[0])
 
 
 @defvjp(_pow_negative)
 def _(grad, inputs, outputs):
-    return _power_gradients(grad, *inputs, outputs[0])
+    base, exponent = inputs
+    return _power_gradients(grad, base, exponent, outputs[0])
 
 
 def _power(function: str, base: Any, exponent: Any) -> tuple[Any, tuple[Any, ...]]:
