@@ -1,0 +1,148 @@
+"""Powers and exponentials of square matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from torchlike._core import dispatch
+from torchlike._core.layout import contiguous_format
+from torchlike._core.op import Array, composite, op
+from torchlike.linalg._common import (
+    check_floating,
+    check_square,
+    check_tensors,
+    eye_like,
+    give,
+    mm,
+    mT,
+)
+from torchlike.linalg.inverses import inv
+from torchlike.ops.create import empty_like
+from torchlike.ops.matmul import matmul
+from torchlike.ops.ranges import eye
+from torchlike.ops.reduce import widened
+
+__all__ = ["matrix_exp", "matrix_power"]
+
+Tensor = Any
+
+# The terms of the series that are added up for matrices of norm at most 1: the next one is below double precision.
+_TERMS = 18
+_STRIDE = 4
+
+
+def _series(A: Array) -> Array:
+    """The sum of ``A^k / k!``, by Horner's rule on groups of four terms."""
+    powers = [eye_like(A), A]
+    for _ in range(_STRIDE - 1):
+        powers.append(mm(powers[-1], A))
+    factors = [1.0]
+    for k in range(1, _TERMS + 1):
+        factors.append(factors[-1] / k)
+    total = None
+    for start in range(_TERMS - _TERMS % _STRIDE, -1, -_STRIDE):
+        group = sum(
+            (factors[start + i] * powers[i] for i in range(min(_STRIDE, _TERMS + 1 - start))), jnp.zeros_like(A)
+        )
+        total = group if total is None else group + mm(powers[_STRIDE], total)
+    assert total is not None
+    return total
+
+
+@jax.custom_vjp
+def exponential(A: Array) -> Array:
+    """The exponential: the series of ``A / 2^s``, squared s times."""
+    if not A.size:
+        return A
+    norm = jnp.max(jnp.sum(jnp.abs(A), -2), -1)
+    finite = jnp.isfinite(norm)
+    halvings = jnp.where(finite & (norm > 1), jnp.ceil(jnp.log2(jnp.where(finite, norm, 1))), 0).astype(jnp.int32)
+    scaled = A / jnp.exp2(halvings.astype(norm.dtype))[..., None, None].astype(A.dtype)
+
+    def square(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        X, done = state
+        return jnp.where((done < halvings)[..., None, None], mm(X, X), X), done + 1
+
+    most = jnp.max(halvings)
+    return lax.while_loop(lambda s: s[1] < most, square, (_series(scaled), jnp.zeros((), jnp.int32)))[0]
+
+
+def _forward(A: Array) -> tuple[Array, Array]:
+    return exponential(A), A
+
+
+def _backward(A: Array, g: Array) -> tuple[Array]:
+    # The derivative of the exponential is the upper right block of that of [[A, dA], [0, A]].
+    n = A.shape[-1]
+    if not A.size:
+        return (g,)
+    At = mT(A)
+    block = jnp.concatenate([jnp.concatenate([At, g], -1), jnp.concatenate([jnp.zeros_like(At), At], -1)], -2)
+    return (exponential(block)[..., :n, n:],)
+
+
+exponential.defvjp(_forward, _backward)
+
+
+@op(method=False, node="LinalgMatrixExpBackward0")
+def _matrix_exp(input: Array) -> Array:
+    """The exponentials."""
+    check_square(input, "linalg.matrix_exp")
+    check_floating(input, "linalg.matrix_exp")
+    return exponential(widened(input)).astype(input.dtype)
+
+
+@composite
+def matrix_exp(A: Tensor) -> Tensor:
+    """Return the exponentials of square matrices: the sums of ``A^k / k!``.
+
+    >>> torch.linalg.matrix_exp(torch.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    check_tensors("linalg_matrix_exp", A=A)
+    return _matrix_exp(A)
+
+
+def power(A: Tensor, n: int) -> Tensor:
+    """:func:`matrix_power` without ``out``."""
+    shaped = dispatch.shaped(A)
+    check_square(shaped, "linalg.matrix_power")
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise TypeError(f"linalg_matrix_power(): argument 'n' (position 2) must be int, not {type(n).__name__}")
+    n = int(n)
+    if n == 0:
+        return _identities(A)
+    if n < 0:
+        A, n = inv(A), -n
+    if n == 1:
+        return A.clone()
+    result, square = None, A
+    while n:
+        n, odd = divmod(n, 2)
+        if odd:
+            result = square if result is None else matmul(result, square)
+        if n:
+            square = matmul(square, square)
+    return result
+
+
+def _identities(A: Tensor) -> Tensor:
+    result = empty_like(A, memory_format=contiguous_format)
+    return result.copy_(eye(dispatch.shape_of(A)[-1], dtype=A.dtype, device=A.device))
+
+
+@composite
+def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
+    """Return the n-th powers of square matrices; of a negative ``n`` those of the inverses.
+
+    >>> torch.linalg.matrix_power(torch.tensor([[1, 1], [0, 1]]), 5)
+    tensor([[1, 5],
+            [0, 1]])
+    """
+    check_tensors("linalg_matrix_power", A=A)
+    return give("linalg_matrix_power", power(A, n), out)
