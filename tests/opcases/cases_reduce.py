@@ -262,4 +262,23 @@ CASES = [
         )
         for name in ("cummax", "cummin")
     ),
+    *(
+        case(
+            name,
+            "x",
+            "x, 0",
+            "x, -1, True",
+            "special()",
+            "special(), 0",
+            "ties, 1",
+            "values(), 0",
+            "values()",
+            "values(0, 2), 0",
+            "values(2, 4), 1",
+            inputs=_TIES,
+            signed_zeros=False,  # which of equal elements comes first is left open
+            bad=(f"torch.{name}(x, 2)",),
+        )
+        for name in ("median", "nanmedian")
+    ),
 ]

@@ -16,6 +16,7 @@ from torchlike.ops.masked import *
 from torchlike.ops.matmul import *
 from torchlike.ops.norms import *
 from torchlike.ops.operators import *
+from torchlike.ops.order_statistics import *
 from torchlike.ops.pointwise_arith import *
 from torchlike.ops.pointwise_bounds import *
 from torchlike.ops.pointwise_pairs import *
