@@ -59,6 +59,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
     __module__ = "torch.nn.parameter"
     _printed_as = "tensor"
+    _is_param = True
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
