@@ -58,7 +58,14 @@ def test_parameters_and_subclasses() -> None:
     assert repr(parameter) == "Parameter containing:\ntensor([1., 2.], requires_grad=True)"
     mine = torch.tensor([1.0, 2.0]).as_subclass(Mine)
     assert repr(mine) == "Mine([1., 2.])"
-    assert repr(torch.nn.Parameter(mine)) == "Parameter(Mine([1., 2.], requires_grad=True))"
+    mine._is_param = True  # what torch.nn.Parameter(mine) does
+    assert repr(mine) == "Parameter(Mine([1., 2.]))"
+
+    class Special(torch.nn.Parameter):
+        pass
+
+    special = Special(torch.tensor([1.0]))
+    assert repr(special) == "Parameter containing:\nParameter(Special([1.], requires_grad=True))"
 
 
 def test_contents_can_be_replaced() -> None:

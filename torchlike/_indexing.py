@@ -172,9 +172,11 @@ def _value(self: Tensor, value: Any) -> Any:
             value = value.item()
         if type(value) is int:
             check(-(2**63) <= value < 2**63, "Overflow when unpacking long long", ValueError)
-        if kind.itemsize > 2 or not kind.is_floating_point or isinstance(value, complex):
-            # The small floats take any real number, as infinity.
+        small = kind.is_floating_point and kind.itemsize <= 2
+        if not small:
             _bounds.check_number(value, kind.np)
+        elif isinstance(value, complex):  # the small floats take any real number, as infinity
+            _bounds.check_number(value, np.dtype(np.float64))
         return value
     name = type(value).__name__
     given = f"{type(value).__module__}.{name}" if isinstance(value, (np.ndarray, np.generic)) else name

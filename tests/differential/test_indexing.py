@@ -136,7 +136,7 @@ def agree(act: Callable[[Module], Any]) -> None:
 # Reading and writing
 
 
-@settings(max_examples=400)
+@settings(max_examples=60)
 @given(
     data=st.data(),
     shape=SHAPES,
@@ -154,7 +154,7 @@ def test_read(data: st.DataObject, shape: list[int], dtype: str, layout: str) ->
     agree(act)
 
 
-@settings(max_examples=400)
+@settings(max_examples=60)
 @given(
     data=st.data(),
     shape=SHAPES,
@@ -197,7 +197,7 @@ def _named(module: Module, shape: list[int], index: Any) -> list[int]:
     return np.asarray(positions[build(module, index)]).reshape(-1).tolist()
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data(), shape=SHAPES, write=st.sampled_from(["no", "number", "tensor"]))
 def test_gradients(data: st.DataObject, shape: list[int], write: str) -> None:
     index = draw_index(data, shape)
@@ -278,7 +278,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-@settings(max_examples=300)
+@settings(max_examples=60)
 @given(
     data=st.data(),
     name=st.sampled_from(sorted(OPERATORS)),
@@ -332,7 +332,7 @@ SLICED: dict[str, Callable[..., Any]] = {
 }
 
 
-@settings(max_examples=250)
+@settings(max_examples=60)
 @given(
     data=st.data(),
     name=st.sampled_from(sorted(SLICED)),

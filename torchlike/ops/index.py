@@ -289,16 +289,21 @@ def _reduce_check(input: Any, dim: Any, index: Any, source: Any, reduce: Any, in
     size = _bounds.sized(input, dim)
     if size is not None and _bounds.outside(index, size) is not None:
         raise IndexError("index out of range in self")
-    if include_self and reduce in ("prod", "mean"):
+    if (
+        include_self
+        and reduce in ("prod", "mean")
+        and isinstance(input, TensorBase)
+        and len(dispatch.shape_of(input)) > 1
+    ):
         _bounds.refuse_complex_gradients("index_reduce", input, source)
 
 
 def _refuse_reduce(input: Array, reduce: str, include_self: bool) -> None:
     """Refuse what PyTorch has no kernel for; tensors of several dimensions go through its elementwise operators."""
-    if input.ndim <= 1:
-        refuse("index_func_", input, BOOL, COMPLEX, BARE)
-    elif not include_self:
+    if not include_self:
         refuse("index_reduce_func_exclude_input_init", input, BOOL, COMPLEX, BARE)
+    elif input.ndim <= 1:
+        refuse("index_func_", input, BOOL, COMPLEX, BARE)
     elif reduce == "mean":
         refuse("div_floor_cpu", input, BOOL)
         refuse("add_stub", input, BARE)

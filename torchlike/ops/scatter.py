@@ -264,7 +264,7 @@ def _(grad: Any, inputs: Any, outputs: Any, *, dim: int, reduce: str | None) -> 
     kept = grad.reshape(-1).at[at].set(0, mode="promise_in_bounds").reshape(grad.shape)
     if src is None or jnp.ndim(src) < index.ndim:
         return kept, None, None, None
-    return kept, None, _uncut(gather_flat(grad, at), src.shape), None
+    return kept, None, _uncut(gather_flat(grad, at), jnp.shape(src)), None
 
 
 def _src_check(name: str, input: Array, src: Array) -> None:
@@ -303,7 +303,7 @@ _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 def _reduce_check(input: Any, dim: Any, index: Any, src: Any, reduce: Any, include_self: Any) -> None:
     _range_check(input, dim, index, src)
-    if reduce not in ("amax", "amin"):
+    if reduce not in ("amax", "amin") or (isinstance(index, TensorBase) and 0 in dispatch.shape_of(index)):
         _bounds.refuse_complex_gradients("scatter_reduce", input, src)
 
 
