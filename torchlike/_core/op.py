@@ -141,7 +141,8 @@ class Op:
     def qualified_name(self) -> str:
         """The name as PyTorch's C++ side has it: linalg_norm for torch.linalg.norm."""
         short = self.namespace.rpartition(".")[2]
-        return self.name if short in ("", "functional") else f"{short}_{self.name}"
+        name = self.name.lstrip("_")  # the parts of a composite answer to its name
+        return name if short in ("", "functional") else f"{short}_{name}"
 
     def kernel(self, pattern: tuple[Any, ...], statics: tuple[Any, ...], inplace: bool) -> Kernel:
         """Return the kernel for a pattern of operand kinds and static values, made at the first use."""

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from torchlike._core import dispatch
+from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type, wrap_dim
-from torchlike._core.op import Array, Arrays, composite, op
+from torchlike._core.op import Array, Arrays, VarInts, composite, op
+from torchlike._core.promote import promote_types
 from torchlike._core.tensor_state import TensorBase
-from torchlike.ops._checks import BARE, BOOL, FLOAT8, UNSIGNED, refuse
-from torchlike.ops.matmul import cpp_name, mm, product
+from torchlike.ops._checks import BARE, BOOL, refuse
+from torchlike.ops.matmul import cpp_name, mm, product, refuse_contraction
 from torchlike.ops.shape import permute
 from torchlike.ops.slicing import diagonal
 
@@ -79,9 +82,7 @@ def _parse(equation: str, count: int) -> tuple[list[list[int]], list[int] | None
         c = right[at]
         if c == ".":
             check(_ELLIPSIS not in output, "einsum(): found '.' for output but an ellipsis (...) was already found")
-            check(
-                right[at : at + 3] == "...", "einsum(): found '.' for output that is not part of any ellipsis (...)"
-            )
+            check(right[at : at + 3] == "...", "einsum(): found '.' for output that is not part of any ellipsis (...)")
             output.append(_ELLIPSIS)
             at += 2
         elif c != " ":
@@ -126,7 +127,9 @@ def _plan(equation: Any, shapes: tuple[tuple[int, ...], ...]) -> Plan:
     full = []
     for labels, shape in zip(operands, shapes, strict=True):
         own = len(shape) - (len(labels) - 1)
-        full.append(tuple([x for label in labels for x in (spread[widest - own :] if label == _ELLIPSIS else (label,))]))
+        full.append(
+            tuple([x for label in labels for x in (spread[widest - own :] if label == _ELLIPSIS else (label,))])
+        )
     if output is None:
         seen = [label for labels in operands for label in labels]
         once = sorted({label for label in seen if label != _ELLIPSIS and seen.count(label) == 1})
@@ -170,6 +173,19 @@ def _without_repeats(x: Array, labels: Sequence[int]) -> tuple[Array, list[int]]
     return x, found
 
 
+def _summed(x: Array, dims: list[int]) -> Array:
+    """A sum as ``torch.sum`` makes it: of integers and bools in int64."""
+    if not dims:
+        return x
+    whole = not jnp.issubdtype(x.dtype, jnp.inexact)
+    return x.sum(tuple(dims), dtype=jnp.int64 if whole else x.dtype)
+
+
+def _multiplied(a: Array, la: list[int], b: Array, lb: list[int], batch: list[int]) -> tuple[Array, list[int]]:
+    dims = tuple([la.index(n) for n in batch]), tuple([lb.index(n) for n in batch])
+    return product(a, b, ((), ()), dims), [*batch, *[n for n in la if n not in lb], *[n for n in lb if n not in la]]
+
+
 def _pair(a: Array, la: list[int], b: Array, lb: list[int], keep: set[int]) -> tuple[Array, list[int]]:
     """The product of two operands, summed over the labels that nothing later needs, as one batched matrix product."""
     shared = [n for n in la if n in lb]
@@ -181,11 +197,22 @@ def _pair(a: Array, la: list[int], b: Array, lb: list[int], keep: set[int]) -> t
         elif nb == 1 and na != 1:
             b, lb = b.squeeze(lb.index(label)), [n for n in lb if n != label]
     only_a = [i for i, n in enumerate(la) if n not in lb and n not in keep]
-    a, la = a.sum(tuple(only_a)).astype(a.dtype), [n for i, n in enumerate(la) if i not in only_a]
+    a, la = _summed(a, only_a), [n for i, n in enumerate(la) if i not in only_a]
     only_b = [i for i, n in enumerate(lb) if n not in la and n not in keep]
-    b, lb = b.sum(tuple(only_b)).astype(b.dtype), [n for i, n in enumerate(lb) if i not in only_b]
+    b, lb = _summed(b, only_b), [n for i, n in enumerate(lb) if i not in only_b]
     batch = [n for n in la if n in lb and n in keep]
     summed = [n for n in la if n in lb and n not in keep]
+    if not summed:
+        common = promote_types(dtypes.of(a.dtype), dtypes.of(b.dtype)).np
+        a, b = a.astype(common), b.astype(common)
+        if common == np.bool_:
+            a, b = a.astype(np.uint8), b.astype(np.uint8)
+        found, labels = _multiplied(a, la, b, lb, batch)
+        return found.astype(common), labels
+    check(
+        a.dtype == b.dtype, f"expected scalar type {scalar_type(a.dtype)} but found {scalar_type(b.dtype)}"
+    )
+    refuse("bmm", a, BOOL, BARE)
     out = product(
         a,
         b,
@@ -254,12 +281,6 @@ def _in_pairs(path: Sequence[Sequence[int]], count: int) -> list[tuple[int, int]
 @op(method=False, node="ViewBackward0")
 def _einsum(operands: Arrays, program: Any) -> Array:
     labels, output, pairs, memory = program
-    for x in operands[1:]:
-        check(
-            x.dtype == operands[0].dtype,
-            f"expected scalar type {scalar_type(operands[0].dtype)} but found {scalar_type(x.dtype)}",
-        )
-    refuse("bmm", operands[0], BOOL, BARE)
     left = [_without_repeats(x, own) for x, own in zip(operands, labels, strict=True)]
     for i, j in pairs:
         second, first = left.pop(j), left.pop(i)
@@ -331,7 +352,12 @@ def einsum(*args: Any) -> Tensor:
     result = _einsum(operands, program)
     if program.memory == plan.output:
         return result
-    return permute(result, tuple([program.memory.index(n) for n in plan.output]))
+    return _turned(result, tuple([program.memory.index(n) for n in plan.output]))
+
+
+@op(view=permute.op.view, method=False, node="ViewBackward0")
+def _turned(input: Array, dims: VarInts) -> Array:
+    return lax.transpose(input, dims)
 
 
 def _is_elementwise(plan: Plan) -> bool:
@@ -382,7 +408,7 @@ def _tensordot(a: Array, b: Array, dims_a: Any, dims_b: Any) -> Array:
                 "contracted dimensions need to match, but first has size"
                 f" {n} in dim {dims_a[i]} and second has size {m} in dim {dims_b[i]}",
             )
-    refuse("addmm_impl_cpu_", a, BOOL, UNSIGNED, FLOAT8)
+    refuse_contraction(a, len(first) == a.ndim == b.ndim)
     return product(a, b, (tuple(first), tuple(second)))
 
 
@@ -419,9 +445,7 @@ def multi_dot(tensors: Sequence[Tensor], out: Tensor | None = None) -> Tensor:
     check(len(tensors) >= 2, f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
     shapes = [dispatch.shape_of(t) for t in tensors]
     for which, shape in (("first", shapes[0]), ("last", shapes[-1])):
-        check(
-            len(shape) in (1, 2), f"multi_dot(): the {which} tensor must be 1D or 2D but got {len(shape)}D"
-        )
+        check(len(shape) in (1, 2), f"multi_dot(): the {which} tensor must be 1D or 2D but got {len(shape)}D")
     for i, shape in enumerate(shapes[1:-1], 1):
         check(len(shape) == 2, f"multi_dot(): tensor {i} must be 2D but got {len(shape)}D")
     first = dispatch.geometry_of(tensors[0]).dtype
@@ -464,9 +488,7 @@ def _cheapest(sizes: list[int]) -> dict[tuple[int, int], int]:
     for length in range(1, count):
         for i in range(count - length):
             j = i + length
-            options = [
-                (cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
-            ]
+            options = [(cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)]
             cost[i, j], split[i, j] = min(options)
     return split
 

@@ -186,7 +186,9 @@ def stack(tensors: Arrays, dim: int = 0) -> Array:
 
 def _checked(name: str, tensors: Any) -> Any:
     if not isinstance(tensors, tuple | list):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     check(len(tensors) > 0, f"{name} expects a non-empty TensorList")
     return tensors
 
@@ -362,18 +364,19 @@ def repeat_interleave(
     if isinstance(repeats, TensorBase) and math.prod(dispatch.shape_of(repeats)) == 1:
         if dispatch.geometry_of(repeats).dtype not in (dtypes.int32, dtypes.int64):
             not_implemented("repeat_interleave_cpu", dispatch.geometry_of(repeats).dtype)
-        repeats = int(dispatch.array_of(repeats).reshape(()))
+        counts = np.full(size[dim] if size else 1, int(dispatch.array_of(repeats).reshape(())))
+        repeats = dispatch.wrap_host(counts, dispatch.device_of(repeats))
     if not isinstance(repeats, TensorBase):
         check(repeats >= 0, "Repeats must be non-negative")
         size = size or (1,)
         spread = input.reshape(size).unsqueeze(dim + 1).expand((*size[: dim + 1], repeats, *size[dim + 1 :]))
         return spread.contiguous().view((*size[:dim], size[dim] * repeats, *size[dim + 1 :]))
-    counts = dispatch.shape_of(repeats)
-    check(len(counts) <= 1, "repeats must be 0-dim or 1-dim tensor")
+    given = dispatch.shape_of(repeats)
+    check(len(given) <= 1, "repeats must be 0-dim or 1-dim tensor")
     check(
-        counts[0] == size[dim],
+        given[0] == size[dim],
         "repeats must have the same size as input along dim, but got repeats.size(0) ="
-        f" {counts[0]} and input.size({dim}) = {size[dim]}",
+        f" {given[0]} and input.size({dim}) = {size[dim]}",
     )
     return index_select(input, dim, dispatch.wrap_host(_counts(repeats, output_size), dispatch.device_of(input)))
 
@@ -449,7 +452,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
     return stack([g.flatten() for g in meshgrid(*tensors, indexing="ij")], 1)
 
 
-@composite
+@composite(method=False)
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """Return all ways to choose ``r`` elements of a 1-d tensor, in its order, a choice a row.
 

@@ -11,6 +11,7 @@ from jax import lax
 from torchlike._core import dispatch, errors
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
+from torchlike._core.kernels import in_place
 from torchlike._core.op import DEFAULT, Array, Scalar, composite, op, operands_given
 from torchlike._core.promote import compute_and_result
 from torchlike._core.tensor_state import TensorBase
@@ -78,9 +79,7 @@ def _bmm(a: Array, b: Array) -> Array:
     return product(a, b, ((2,), (1,)), ((0,), (0,)))
 
 
-def _scaled(
-    input: Array, beta: Array, product: Array, alpha: Array, size: tuple[int, ...], blas: bool = True
-) -> Array:
+def _scaled(input: Array, beta: Array, product: Array, alpha: Array, size: tuple[int, ...], blas: bool = True) -> Array:
     """``beta * input + alpha * product``, rounded once.
 
     A beta of 0 hides what is not finite in ``input``; an alpha of 0 does so for the product where PyTorch calls BLAS.
@@ -88,13 +87,28 @@ def _scaled(
     kind = product.dtype
     wide = jnp.float32 if kind in (jnp.float16, jnp.bfloat16) else kind
     alpha, beta = _number(alpha, wide), _number(beta, wide)
-    size_of = expanded(of_shape(input), size).size
-    input = jnp.broadcast_to(input, size_of)
-    kept = jnp.where(beta == 0, jnp.zeros((), wide), beta * input.astype(wide))
+    input = jnp.broadcast_to(input, size)
     added = alpha * product.astype(wide)
+    kept = beta * input.astype(wide)
+    total = jnp.where(beta == 0, added, kept + added)
     if blas and input.dtype.itemsize > 2:
-        added = jnp.where(alpha == 0, jnp.zeros((), wide), added)
-    return (kept + added).astype(kind)
+        total = jnp.where(alpha == 0, jnp.where(beta == 0, jnp.zeros((), wide), kept), total)
+    return total.astype(kind)
+
+
+def _check_target(input: Array, size: tuple[int, ...]) -> None:
+    """The operand that a product is added to must broadcast to it, and be of its size to be written to."""
+    check(
+        not in_place() or input.shape == size,
+        f"Bad in-place call: input tensor size {show(input.shape)} and output tensor size {show(size)} should match",
+    )
+    expanded(of_shape(input), size)
+
+
+def _refuse_products(name: str, a: Array, b: Array, *groups: Any) -> None:
+    """Refuse dtypes, except for products without terms, which PyTorch does not compute."""
+    if a.size and b.size:
+        refuse(name, a, *groups)
 
 
 def _number(x: Array, dtype: Any) -> Array:
@@ -124,7 +138,7 @@ def _check_same(a: Array, b: Array) -> None:
 def _check_mm(a: Array, b: Array) -> None:
     _check_matrices(a, b, "self", "mat2", got=False)
     _check_same(a, b)
-    refuse("addmm_impl_cpu_", a, BOOL, UNSIGNED, FLOAT8)
+    _refuse_products("addmm_impl_cpu_", a, b, BOOL, UNSIGNED, FLOAT8)
 
 
 @op
@@ -166,11 +180,16 @@ def bmm(input: Array, mat2: Array) -> Array:
     """
     _check_bmm(input, mat2)
     _check_scalar_type(input, mat2)
-    refuse("bmm", input, BOOL, BARE)
+    _refuse_products("bmm", input, mat2, BOOL, BARE)
     return _bmm(input, mat2)
 
 
 def _check_mv(bias: Array, mat: Array, vec: Array) -> None:
+    _check_shapes_mv(bias, mat, vec)
+    _refuse_products("addmv_impl_cpu", mat, vec, BOOL, BARE)
+
+
+def _check_shapes_mv(bias: Array, mat: Array, vec: Array) -> None:
     check(
         mat.ndim == 2 and vec.ndim == 1 and bias.ndim <= 1,
         f"vector + matrix @ vector expected, got {bias.ndim}, {mat.ndim}, {vec.ndim}",
@@ -185,7 +204,6 @@ def _check_mv(bias: Array, mat: Array, vec: Array) -> None:
         "addmv input tensors must have the same dtype, but got"
         f" {scalar_type(bias.dtype)}, {scalar_type(mat.dtype)}, and {scalar_type(vec.dtype)}",
     )
-    refuse("addmv_impl_cpu", mat, BOOL, BARE)
 
 
 @op
@@ -245,6 +263,15 @@ def _vector_matrix(input: Array, other: Array) -> Array:
 
 @op(method=False, node="UnsafeViewBackward0")
 def _matmul(input: Array, other: Array) -> Array:
+    return _products(input, other)
+
+
+@op(method=False, node="CloneBackward0")
+def _matrix_batch(input: Array, other: Array) -> Array:
+    return _products(input, other)
+
+
+def _products(input: Array, other: Array) -> Array:
     """The products with a batch of matrices on either side."""
     a, b = input, other
     # One matrix against a batch is one product of tall matrices in PyTorch, whose sentences are then those of mm and mv.
@@ -256,15 +283,6 @@ def _matmul(input: Array, other: Array) -> Array:
         else:
             _check_mm(flat, b)
         return product(a, b, ((a.ndim - 1,), (0,)))
-    if a.ndim <= 2:
-        matrix = a[None] if a.ndim == 1 else a
-        columns = int(np.prod(b.shape[:-2])) * b.shape[-1]
-        if a.ndim == 1:
-            _check_mv(jnp.zeros((columns,), a.dtype), jnp.zeros((columns, b.shape[-2]), b.dtype), a)
-        else:
-            _check_mm(jnp.zeros((columns, b.shape[-2]), b.dtype), a.T)
-        out = jnp.moveaxis(product(matrix, b, ((1,), (b.ndim - 2,))), 0, -2)
-        return out[..., 0, :] if a.ndim == 1 else out
     batch = errors.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     count = int(np.prod(batch))
     wanted, given = (count, a.shape[-1]), (count, b.shape[-2])
@@ -273,7 +291,10 @@ def _matmul(input: Array, other: Array) -> Array:
         f"Expected size for first two dimensions of batch2 tensor to be: {show(wanted)} but got: {show(given)}.",
     )
     _check_scalar_type(a, b)
-    refuse("bmm", a, BOOL, BARE)
+    _refuse_products("bmm", a, b, BOOL, BARE)
+    if a.ndim <= 2:
+        out = product(a, b, ((a.ndim - 1,), (b.ndim - 2,)))
+        return out if a.ndim == 1 else jnp.moveaxis(out, 0, -2)
     a = jnp.broadcast_to(a, (*batch, *a.shape[-2:]))
     b = jnp.broadcast_to(b, (*batch, *b.shape[-2:]))
     dims = tuple(range(len(batch)))
@@ -304,6 +325,8 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         min(kinds) > 0,
         f"both arguments to matmul need to be at least 1D, but they are {kinds[0]}D and {kinds[1]}D",
     )
+    if kinds[0] == 2 and input.requires_grad:
+        return _matrix_batch(input, other, out=out)  # PyTorch turns it round to multiply one tall matrix
     return _matmul(input, other, out=out)
 
 
@@ -347,8 +370,11 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Scalar = 1, alpha: Sc
         mat1.dtype == mat2.dtype,
         f"mat1 and mat2 must have the same dtype, but got {scalar_type(mat1.dtype)} and {scalar_type(mat2.dtype)}",
     )
-    refuse("addmm_impl_cpu_", mat1, BOOL, UNSIGNED, FLOAT8)
-    return _scaled(input, beta, _wide(_mm, mat1, mat2), alpha, (mat1.shape[0], mat2.shape[1])).astype(mat1.dtype)
+    size = (mat1.shape[0], mat2.shape[1])
+    _check_target(input, size)
+    if 0 not in size:
+        refuse("addmm_impl_cpu_", mat1, BOOL, UNSIGNED, FLOAT8)
+    return _scaled(input, beta, _wide(_mm, mat1, mat2), alpha, size).astype(mat1.dtype)
 
 
 def _wide(multiply: Any, a: Array, b: Array) -> Array:
@@ -366,7 +392,9 @@ def addmv(input: Array, mat: Array, vec: Array, *, beta: Scalar = 1, alpha: Scal
     >>> torch.addmv(torch.tensor([1, 2]), torch.tensor([[1, 2], [3, 4]]), torch.tensor([1, 10]))
     tensor([22, 45])
     """
-    _check_mv(input, mat, vec)
+    _check_shapes_mv(input, mat, vec)
+    _check_target(input, (mat.shape[0],))
+    refuse("addmv_impl_cpu", mat, BOOL, BARE)
     found = _wide(lambda a, b: product(a, b, ((1,), (0,))), mat, vec)
     return _scaled(input, beta, found, alpha, (mat.shape[0],)).astype(mat.dtype)
 
@@ -392,13 +420,17 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Scalar = 1, alpha: Sca
     """
     for name, x in (("vec1", vec1), ("vec2", vec2)):
         check(x.ndim == 1, f"addr: Expected 1-D argument {name}, but got {x.ndim}-D")
+    check(not in_place() or input.ndim == 2, f"2D tensor expected, got {input.ndim}D tensor for input")
     given = operands_given()
     operands = [g for g in given[:3] if g is not None]
     compute, result = compute_and_result(DEFAULT, operands)
     _check_factor("beta", given[3], dtypes.of(result))
     _check_factor("alpha", given[4], dtypes.of(result))
     size = (vec1.shape[0], vec2.shape[0])
-    input = jnp.broadcast_to(input, expanded(of_shape(input), size).size)
+    expanded(of_shape(input), size)
+    input = jnp.broadcast_to(input, size)
+    if any(np.dtype(result) in group for group in (BARE,)):
+        errors.not_implemented("addr_cpu", result)
     input, vec1, vec2 = (x.astype(compute) for x in (input, vec1, vec2))
     if result == np.bool_:
         kept = jnp.where(jnp.asarray(beta) != 0, input, False)
@@ -448,7 +480,7 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Scalar = 1, alp
             f"Dimension out of range (expected to be in range of [{-(batch2.ndim or 1)}, {(batch2.ndim or 1) - 1}], but got 2)"
         )
     size = (batch1.shape[0], batch1.shape[1], batch2.shape[2])
-    expanded(of_shape(input), size)
+    _check_target(input, size)
     _check_bmm(batch1, batch2)
     check(
         input.dtype == batch1.dtype,
@@ -500,8 +532,16 @@ def _inner(input: Array, other: Array) -> Array:
         "inner() the last dimension must match on both input tensors but got shapes"
         f" {show(input.shape)} and {show(other.shape)}",
     )
-    refuse("addmm_impl_cpu_", input, BOOL, UNSIGNED, FLOAT8)
+    refuse_contraction(input, input.ndim == 1 and other.ndim == 1)
     return product(input, other, ((input.ndim - 1,), (other.ndim - 1,)))
+
+
+def refuse_contraction(x: Array, whole: bool) -> None:
+    """Refuse the dtypes of a sum of products, which is a dot product where all dimensions are summed over."""
+    if whole:
+        refuse("dot", x, BOOL, BARE)
+    else:
+        refuse("addmm_impl_cpu_", x, BOOL, UNSIGNED, FLOAT8)
 
 
 @composite

@@ -19,7 +19,6 @@ from torchlike._core import dispatch, layout
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, not_implemented, scalar_type
 from torchlike._core.op import composite
-from torchlike._core.promote import of_number
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops._checks import BARE, BOOL, COMPLEX
 from torchlike.ops._fill import check_options, compiled, dtype_argument, finished, number
@@ -227,7 +226,7 @@ def _cpp(dtype: dtypes.dtype) -> str:
     return "c10::complex<float>" if dtype is dtypes.complex64 else "c10::complex<double>"
 
 
-def _evenly(start: Any, end: Any, steps: int, wanted: dtypes.dtype) -> _Array:
+def evenly_spaced(start: Any, end: Any, steps: int, wanted: dtypes.dtype) -> _Array:
     """Evenly spaced numbers in the arithmetic of ``wanted``: the first half from the start, the second from the end."""
     if steps == 1:
         return np.asarray([start]).astype(wanted.np)
@@ -237,8 +236,8 @@ def _evenly(start: Any, end: Any, steps: int, wanted: dtypes.dtype) -> _Array:
         part = wanted.to_real()
         both = complex(start), complex(end)
         found = np.empty(steps, wanted.np)
-        found.real = _evenly(both[0].real, both[1].real, steps, part)
-        found.imag = _evenly(both[0].imag, both[1].imag, steps, part)
+        found.real = evenly_spaced(both[0].real, both[1].real, steps, part)
+        found.imag = evenly_spaced(both[0].imag, both[1].imag, steps, part)
         return found
     if not wanted.is_floating_point:
         first, last = (np.asarray(int(x)).astype(wanted.np) for x in (start, end))
@@ -277,7 +276,7 @@ def linspace(
     """
     check_options(layout, pin_memory)
     start, end, steps, wanted = _spaced("linspace", start, end, steps, dtype, out)
-    return _result(_evenly(start, end, steps, wanted), out, device, requires_grad)
+    return _result(evenly_spaced(start, end, steps, wanted), out, device, requires_grad)
 
 
 @composite(method=False)
@@ -303,7 +302,7 @@ def logspace(
     start, end, steps, wanted = _spaced("logspace", start, end, steps, dtype, out)
     if wanted.is_floating_point or wanted.is_complex:
         wide = wanted.np.type if wanted.itemsize > 2 else np.float32
-        exponents = _evenly(start, end, steps, wanted).astype(wide)
+        exponents = evenly_spaced(start, end, steps, wanted).astype(wide)
         values = np.power(wide(base), exponents)
     else:
         index = np.arange(steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,11 +10,12 @@ import numpy as np
 from jax import lax
 
 from torchlike._core import dispatch
+from torchlike._core import dtype as dtypes
 from torchlike._core.arguments import as_ints, given_ints
 from torchlike._core.errors import check, wrap_dim, wrap_dims
 from torchlike._core.op import DEFAULT, Array, composite, op, operands_given
-from torchlike._core.promote import compute_and_result
-from torchlike.ops._checks import FLOAT8, refuse
+from torchlike._core.promote import compute_and_result, promote_types
+from torchlike.ops._checks import BARE, refuse
 from torchlike.ops._relay import lay_like
 from torchlike.ops.slicing import diagonal
 
@@ -65,7 +67,15 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
 
 @op(method=False, out=False, node="FlipBackward0")
 def _flip(input: Array, dims: Any) -> Array:
-    return lax.rev(input, wrap_dims(dims, input.ndim) if dims else ())
+    wrapped = wrap_dims(dims, input.ndim) if dims else ()
+    _refuse_flip(input, wrapped)
+    return lax.rev(input, wrapped)
+
+
+def _refuse_flip(input: Array, dims: Sequence[int]) -> None:
+    """Rows are moved as memory; only what is turned within a row needs a kernel for the dtype."""
+    if input.ndim - 1 in dims:
+        refuse("flip_cpu", input, BARE)
 
 
 @composite(method=False)
@@ -111,6 +121,7 @@ def flipud(input: Tensor) -> Tensor:
 
 @op(method=False, out=False, node="Rot90Backward0")
 def _rot90(input: Array, k: int, dims: Any) -> Array:
+    _refuse_flip(input, ((), dims[1:], dims, dims[:1])[k % 4])
     return jnp.rot90(input, k, dims)
 
 
@@ -139,7 +150,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
 def _triangle(name: str, input: Array, diagonal: int, keep: Any) -> Array:
     check(input.ndim >= 2, f"{name}: input tensor must have at least 2 dimensions")
     rows, columns = input.shape[-2:]
-    refuse(name, input, FLOAT8)
+    refuse(name, input, BARE)
     below = lax.broadcasted_iota(jnp.int32, (rows, columns), 1) - lax.broadcasted_iota(jnp.int32, (rows, columns), 0)
     return jnp.where(keep(below, diagonal), input, jnp.zeros((), input.dtype))
 
@@ -241,7 +252,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 
 @op(method=False, out=False, node="StackBackward0")
 def _powers(x: Array, count: int) -> Array:
-    kind = jnp.int64 if x.dtype == jnp.bool_ else x.dtype
+    kind = promote_types(dtypes.of(x.dtype), dtypes.int64).np
     first = jnp.ones((x.shape[0], min(count, 1)), kind)
     if count < 2:
         return first

@@ -22,6 +22,7 @@ from torchlike.ops._checks import BARE, BOOL, COMPLEX, refuse
 from torchlike.ops._geometry import show
 from torchlike.ops._relay import without_derivative
 from torchlike.ops.matmul import cpp_name
+from torchlike.ops.ranges import evenly_spaced
 
 __all__ = ["bincount", "bucketize", "histc", "histogram", "histogramdd", "isin", "searchsorted", "unravel_index"]
 
@@ -91,7 +92,8 @@ def _searchsorted(
         bounds = jnp.take_along_axis(bounds, sorter, -1)
     common = compute_and_result(NO_OPMATH, [g for g in given[:2] if g is not None])[0]
     bounds, values = bounds.astype(common), values.astype(common)
-    refuse("searchsorted_out_cpu", bounds, BOOL, COMPLEX, BARE)
+    if values.size:
+        refuse("searchsorted_out_cpu", bounds, BOOL, COMPLEX, BARE)
     found = _positions(bounds, values, right)
     return found.astype(jnp.int32) if out_int32 else found
 
@@ -115,9 +117,7 @@ def searchsorted(
     >>> torch.searchsorted(torch.tensor([1, 3, 5, 7]), torch.tensor([3, 6, 9]))
     tensor([1, 3, 4])
     """
-    check(
-        side in (None, "left", "right"), f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
-    )
+    check(side in (None, "left", "right"), f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     check(
         not (side == "left" and right),
         "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True",
@@ -227,9 +227,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     numbers = np.asarray(array)
     if numbers.ndim == 1 and numbers.size == 0:
         return dispatch.wrap_host(np.zeros(minlength, np.int64), dispatch.device_of(input))
-    check(
-        numbers.ndim == 1 and bool((numbers >= 0).all()), "bincount only supports 1-d non-negative integral inputs."
-    )
+    check(numbers.ndim == 1 and bool((numbers >= 0).all()), "bincount only supports 1-d non-negative integral inputs.")
     if weights is None:
         counts = np.bincount(numbers, minlength=minlength).astype(np.int64)
         return dispatch.wrap_host(counts, dispatch.device_of(input))
@@ -285,7 +283,8 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Te
 def _histc(input: Array, bins: int, min: Any, max: Any) -> Array:
     if input.dtype == jnp.bool_:
         not_implemented("linspace_cpu", input.dtype)
-    refuse("aminmax_cpu", input, COMPLEX)
+    if min == max:
+        refuse("aminmax_cpu", input, COMPLEX)
     if not jnp.issubdtype(input.dtype, jnp.floating):
         not_implemented("histogram_cpu", input.dtype)
     refuse("histogram_cpu", input, BARE)
@@ -314,7 +313,7 @@ def _edges(values: np.ndarray[Any, Any], bins: int, dim: int, given: Any) -> np.
     elif values.size:
         low, high = float(values.min()), float(values.max())
     else:
-        low, high = 0.0, 0.0
+        low, high = 0.0, 1.0
     check(
         math.isfinite(low) and math.isfinite(high),
         f"torch.histogramdd: dimension {dim}'s range [{low:g}, {high:g}] is not finite",
@@ -325,14 +324,7 @@ def _edges(values: np.ndarray[Any, Any], bins: int, dim: int, given: Any) -> np.
     )
     if low == high:
         low, high = low - 0.5, high + 0.5
-    kind = values.dtype.type
-    first, last = kind(low), kind(high)
-    step = (last - first) / kind(bins)
-    index = np.arange(bins + 1)
-    wide = np.longdouble if kind is np.float64 else np.float64
-    ups = (wide(first) + wide(step) * index).astype(kind)
-    downs = (wide(last) - wide(step) * (bins - index)).astype(kind)
-    return np.where(index < (bins + 1) // 2, ups, downs)
+    return evenly_spaced(low, high, bins + 1, dtypes.of(values.dtype))
 
 
 def _histogram(
@@ -377,13 +369,19 @@ def _histogram(
             f" innermost dimension, but got input with shape {show(g.size)} and weight with shape {show(shape)}",
         )
         weights = np.asarray(dispatch.array_of(weight)).reshape(-1)
-    if g.dtype not in (dtypes.float32, dtypes.float64):
-        not_implemented("histogramdd", g.dtype)
+    if ranges is None and host.size and any(isinstance(b, int) for b in bins):
+        if g.dtype not in (dtypes.float32, dtypes.float64):
+            not_implemented("histogramdd", g.dtype)
+    elif not g.dtype.is_floating_point:
+        not_implemented("histogram_cpu", g.dtype)
     edges = []
     for d, b in enumerate(bins):
         if isinstance(b, TensorBase):
             edges.append(np.asarray(dispatch.array_of(b)))
-            check(edges[-1].ndim == 1, f"torch.histogramdd: bins tensor should have one dimension, but got {edges[-1].ndim}")
+            check(
+                edges[-1].ndim == 1,
+                f"torch.histogramdd: bins tensor should have one dimension, but got {edges[-1].ndim}",
+            )
         else:
             edges.append(_edges(host[:, d], b, d, None if ranges is None else ranges[2 * d : 2 * d + 2]))
     numbers = np.zeros(len(host), np.int64)

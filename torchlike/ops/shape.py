@@ -25,7 +25,6 @@ __all__ = [
     "atleast_3d",
     "broadcast_tensors",
     "broadcast_to",
-    "expand",
     "flatten",
     "moveaxis",
     "movedim",

@@ -31,7 +31,6 @@ __all__ = [
     "split_with_sizes",
     "tensor_split",
     "unbind",
-    "unfold",
     "vsplit",
 ]
 

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike import return_types
-from torchlike._core import dispatch
-from torchlike._core.errors import check, wrap_dim
+from torchlike._core.arguments import is_int
+from torchlike._core.errors import check, invalid_combination, wrap_dim
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, is_in, refuse
 from torchlike.ops._relay import lay_like
@@ -41,7 +41,9 @@ def order_keys(x: Array, descending: bool = False) -> Array:
         if jnp.issubdtype(x.dtype, jnp.integer):
             keys = lax.bitcast_convert_type(x, kind) ^ top
         else:
-            plain = jnp.where(x == 0, jnp.zeros((), x.dtype), jnp.where(jnp.isnan(x), jnp.asarray(math.nan, x.dtype), x))
+            plain = jnp.where(
+                x == 0, jnp.zeros((), x.dtype), jnp.where(jnp.isnan(x), jnp.asarray(math.nan, x.dtype), x)
+            )
             raw = lax.bitcast_convert_type(jnp.where(jnp.isnan(x), jnp.abs(plain), plain), kind)
             keys = jnp.where(raw >= top, ~raw, raw | top)
     return ~keys if descending else keys
@@ -82,7 +84,7 @@ def _sort_node(pattern: Any, dim: int, descending: bool, stable: bool) -> str:
 @op(method=False, node=_sort_node)
 def _sort(input: Array, dim: int, descending: bool, stable: bool) -> tuple[Array, Array]:
     check(not is_in(input, COMPLEX), " Sort does not support complex dtypes on CPU")
-    refuse("sort_stable", input, FLOAT8)
+    refuse("sorting_kernel_method_name", input, FLOAT8)
     dim = wrap_dim(dim, input.ndim)
     if not input.ndim:
         return return_types.sort(input, jnp.zeros((), jnp.int64))
@@ -107,8 +109,9 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
     values=tensor([1, 2, 3]),
     indices=tensor([1, 2, 0]))
     """
-    if isinstance(dim, bool):  # torch.sort(x, True)
-        dim, descending = -1, dim
+    if not is_int(dim) or not isinstance(descending, bool):
+        signatures = "(Tensor input, *, bool stable, int dim, bool descending)", "(Tensor input, int dim, bool descending)"
+        invalid_combination("sort", [input, dim], *signatures)
     found = _sort(input, dim, descending, stable, out=out)
     if out is None:
         lay_like(found[0], input)
@@ -117,13 +120,16 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
 
 
 @composite
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
+def argsort(
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False, out: Tensor | None = None
+) -> Tensor:
     """Return the indices that sort a tensor along a dimension.
 
     >>> torch.argsort(torch.tensor([3, 1, 2]))
     tensor([1, 2, 0])
     """
-    return sort(input, dim, descending, stable=stable)[1]
+    found = sort(input, dim, descending, stable=stable)[1]
+    return found if out is None else out.copy_(found)
 
 
 @composite
@@ -190,9 +196,9 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tupl
     length = input.shape[dim] if input.ndim else 1
     check(length > 0, f"kthvalue(): Expected reduction dim {dim} to have non-zero size.", IndexError)
     check(1 <= k <= length, f"kthvalue(): selected number k out of range for dimension {dim}")
-    refuse("kthvalue_cpu", input, BOOL, COMPLEX, BARE)
     if not input.ndim:
         return return_types.kthvalue(input, jnp.zeros((), jnp.int64))
+    refuse("kthvalue_cpu", input, BOOL, COMPLEX, BARE)
     index = lax.slice_in_dim(sorting_order(input, dim), k - 1, k, 1, dim)
     values = take_along(input, index, dim)
     if not keepdim:
