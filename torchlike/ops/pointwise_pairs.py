@@ -267,7 +267,7 @@ def hypot(input: Array, other: Array) -> Array:
     """
     refuse("hypot_cpu", input, BOOL, INTEGERS, COMPLEX, BARE)
     if input.dtype == jnp.float32:
-        # jnp.hypot is an ulp off for as plain a case as (3, 4); squares of float32 neither overflow nor round in float64.
+        # jnp.hypot is an ulp off for as plain a case as (3, 4); in float64 squares of float32 are exact.
         x, y = input.astype(jnp.float64), other.astype(jnp.float64)
         infinite = jnp.isinf(input) | jnp.isinf(other)
         return jnp.where(infinite, jnp.inf, jnp.sqrt(x * x + y * y)).astype(jnp.float32)
