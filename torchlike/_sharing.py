@@ -43,6 +43,12 @@ def set_data(tensor: Any, value: Any) -> None:
             "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type."
         )
     _aim(tensor, value._storage, dispatch.geometry_of(value))
+    inference = value._extra is not None and value._extra.inference
+    if inference or tensor._extra is not None:
+        extra = tape.extra_of(tensor)
+        extra.inference = inference
+        if inference:
+            extra.counter = None
 
 
 def _aim(tensor: Any, storage: Storage, geometry: Geometry) -> None:

@@ -375,7 +375,7 @@ class Tensor(_Base):
 
     def detach_(self) -> Tensor:
         """Cut this tensor off from the graph that made it; it becomes a leaf. Returns the tensor."""
-        if self._base is not None:
+        if self._base is not None and not modes.inference:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training,"
                 " and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be"

@@ -143,17 +143,17 @@ def diagonal(s: Side, a: int, b: int, c: int) -> Any:
 
 @action
 def unbind(s: Side, a: int, b: int, c: int) -> Any:
-    return s.pick(a).unbind(b % 2)[c % 2]
+    return list(s.pick(a).unbind(b % 2))[c % 2]
 
 
 @action
 def chunk(s: Side, a: int, b: int, c: int) -> Any:
-    return s.pick(a).chunk(2, b % 2)[c % 2]
+    return list(s.pick(a).chunk(2, b % 2))[c % 2]
 
 
 @action
 def split(s: Side, a: int, b: int, c: int) -> Any:
-    return s.pick(a).split(2, b % 2)[c % 2]
+    return list(s.pick(a).split(2, b % 2))[c % 2]
 
 
 @action
@@ -249,6 +249,8 @@ def gather(s: Side, a: int, b: int, c: int) -> Any:
 @action
 def matmul(s: Side, a: int, b: int, c: int) -> Any:
     x = s.pick(a)
+    if x.dim() != 2:
+        raise ValueError("not a matrix")
     return x @ s.other(x, b).transpose(-1, 0)
 
 
@@ -507,6 +509,7 @@ def _perform(side: Side, step: Step) -> tuple[str, Any]:
 def first_sentence(text: str) -> str:
     """The first sentence of a message, without addresses and without what differs by build."""
     text = text.replace("torchlike.", "torch.")
+    text = re.sub(r"expand\(\S*{", "expand({", text)  # PyTorch names the type in one way here and in another there
     return re.split(r"(?<=[.:!])\s|\n", text.strip())[0]
 
 
@@ -602,13 +605,18 @@ def run(torch: Any, ours: Any, steps: list[Step]) -> list[tuple[str, Any]]:
         for number, step in enumerate([Step("leaf", 1, 0, 1), Step("leaf", 0, 2, 0), *steps]):
             what = f"after step {number} {tuple(step)}"
             one, two = _perform(left, step), _perform(right, step)
-            if one[0] != two[0] or (one[0] == "error" and one[1] != two[1]):
+            if one[0] != two[0] or (one[0] == "error" and one[1] != two[1] and not _history_error(one[1])):
                 raise Disagreement(f"{what}: PyTorch gives {one}, torchlike {two}")
             outcomes.append(one)
             if one[0] == "result":
                 _keep(left, right, step, one[1], two[1], what)
             compare(left, right, what)
     return outcomes
+
+
+def _history_error(error: tuple[str, str]) -> bool:
+    """Whether PyTorch found a view's history at fault: it looks there before the arguments, which may be wrong as well."""
+    return error[1].startswith("A view was created") or " is a view " in error[1]
 
 
 def _keep(left: Side, right: Side, step: Step, x: Any, y: Any, what: str) -> None:

@@ -145,7 +145,7 @@ def call_arrays(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out
         if p.kind == "arrays":
             if not isinstance(x, list | tuple):
                 raise TypeError(
-                    f"{op.name}(): argument '{p.name}' (position {p.position + 1}) must be tuple of Tensors, not {type(x).__name__}"
+                    f"{op.qualified_name}(): argument '{p.name}' (position {p.position + 1}) must be tuple of Tensors, not {type(x).__name__}"
                 )
             flat.extend(x)
             lengths.append(len(x))
@@ -436,7 +436,9 @@ def check_inplace(tensor: Any, sources: Sequence[Any] = (), name: str = "") -> N
         check_history(tensor, sources)
     geometry = tensor._geometry
     if geometry is not None and 0 in geometry.stride and geometry.overlaps and not overlap.may_expand(name):
-        overlap.refuse_inner()
+        source = sources[1] if name == "_copy" else None
+        if not (isinstance(source, TensorBase) and source._storage is tensor._storage and source._geometry == geometry):
+            overlap.refuse_inner()
 
 
 # Set by history.py: whether autograd can follow a write.
@@ -561,7 +563,7 @@ def _entry_of_many(op: Op, p: Any, x: Any, operands: tuple[Any, ...]) -> Any:
 def _entry(op: Op, p: Any, x: Any) -> Any:
     if isinstance(x, TensorBase):
         if p.kind == "scalar" and shape_of(x) != ():
-            raise TypeError(f"{op.name}(): argument '{p.name}' (position {p.position + 1}) must be Number, not Tensor")
+            raise TypeError(f"{op.qualified_name}(): argument '{p.name}' (position {p.position + 1}) must be Number, not Tensor")
         return TENSOR
     if x is None and (p.optional or p.kind == "scalar"):  # a Scalar that is absent has its default
         return type(None)
@@ -638,12 +640,12 @@ def _write_out(op: Op, out: Any, outs: Any, stride: tuple[int, ...] | None, oper
             _check_out(op, target, operands)
     if isinstance(outs, tuple):
         if not isinstance(out, list | tuple):
-            raise TypeError(f"{op.name}(): argument 'out' must be tuple of Tensors, not {type(out).__name__}")
+            raise TypeError(f"{op.qualified_name}(): argument 'out' must be tuple of Tensors, not {type(out).__name__}")
         for target, array in zip(out, outs, strict=True):
             layout.write_out(target, array, write)
         return type(outs)(*out) if hasattr(outs, "_fields") else tuple(out)
     if not isinstance(out, TensorBase):
-        raise TypeError(f"{op.name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+        raise TypeError(f"{op.qualified_name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     layout.write_out(out, outs, write)
     return out
 

@@ -244,7 +244,7 @@ def write(path: Path, array: jax.Array, value: jax.Array, *starts: Any) -> jax.A
             index = [start + step * np.arange(b) for start, step, b in zip(starts, path.steps, path.block, strict=True)]
             grid = grid.at[jnp.ix_(*index)].set(update, unique_indices=True)
         flat = jnp.concatenate([grid.reshape(-1), flat[path.prefix :]]) if path.prefix < flat.size else grid.reshape(-1)
-    return _unflat(path, flat)
+    return _unflat(path, flat, array)
 
 
 def _dim_order(path: Path) -> tuple[int, ...]:
@@ -270,16 +270,30 @@ def _element_numbers(path: Path, offset: Any) -> jax.Array:
     return jnp.broadcast_to(numbers, path.size)
 
 
-def _flat(path: Path, array: jax.Array) -> jax.Array:
+def _in_memory_order(path: Path, array: jax.Array) -> jax.Array:
     memory = path.memory
     if memory.stride is not None:
         array = lax.transpose(array, physical_order(memory.shape, memory.stride))
-    return reinterpret(array.reshape(-1), path.dtype.np)
+    return array.reshape(-1)
 
 
-def _unflat(path: Path, flat: jax.Array) -> jax.Array:
+def _flat(path: Path, array: jax.Array) -> jax.Array:
+    return reinterpret(_in_memory_order(path, array)[: _whole(path)], path.dtype.np)
+
+
+def _whole(path: Path) -> int:
+    """How many elements of the memory make up whole elements of the view's type."""
+    total = math.prod(path.memory.shape)
+    return total - total % max(1, path.dtype.itemsize // path.memory.dtype.itemsize)
+
+
+def _unflat(path: Path, flat: jax.Array, before: jax.Array) -> jax.Array:
+    """The memory with other contents; what is too short for an element of the view's type stays as it was."""
     memory = path.memory
-    array = reinterpret(flat, memory.dtype.np).reshape(physical_shape(memory))
+    flat = reinterpret(flat, memory.dtype.np)
+    if flat.size < before.size:
+        flat = jnp.concatenate([flat, _in_memory_order(path, before)[flat.size :]])
+    array = flat.reshape(physical_shape(memory))
     if memory.stride is None:
         return array
     return lax.transpose(array, tuple(np.argsort(physical_order(memory.shape, memory.stride))))

@@ -425,6 +425,7 @@ def _rewrite(ctx: BackwardCFunction, tensor: Any, number: int, count: int) -> No
             " Functions: one doing the inplace that returns a single Tensor and a second one that does the other operations)."
             " You can ask on the forum https://discuss.pytorch.org/ if you need help to do this change.",
         )
+    dispatch.check_history(tensor, (tensor,))
     tensor._grad = None
     history.rebase(tensor, ctx, number)
 
