@@ -150,7 +150,9 @@ class _Living:
             for o in objects
             if type(o) in kinds and isinstance(_held(o), jax.Array) and not isinstance(_held(o), jax.core.Tracer)
         ]
-        self.tensors = [_TensorMemory.of(o) for o in objects if isinstance(o, TensorBase) and hasattr(o, "_storage")]
+        # By the type: isinstance asks foreign objects for their __class__, and some answer with code of their own.
+        tensors = [o for o in objects if issubclass(type(o), TensorBase) and hasattr(o, "_storage")]
+        self.tensors = [_TensorMemory.of(o) for o in tensors]
         self.arrays = [s.array for s in self.storages]
         self.classes = [type(s) for s in self.storages]
         self.versions = [s.version for s in self.storages]

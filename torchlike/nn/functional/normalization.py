@@ -46,7 +46,7 @@ def _moments(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array,
 def _back(
     grad: Array, x: Array, mean: Array, inverse: Array, axes: tuple[int, ...], by_mean: Array, by_inverse: Array
 ) -> Array:
-    """The gradient of ``x`` through ``(x - mean) * inverse``, and through the two statistics where they are used further."""
+    """The gradient of ``x`` through ``(x - mean) * inverse``, and through the statistics where they are used."""
     count = math.prod(x.shape[a] for a in axes)
     centred = (x - mean) * inverse
     inner = jnp.sum(grad, axes, keepdims=True) + centred * jnp.sum(grad * centred, axes, keepdims=True)
@@ -163,10 +163,10 @@ def _rms_norm(input: Array, weight: Array | None, normalized_shape: tuple[int, .
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
-    """Return the input divided by its root mean square over its last dimensions ``normalized_shape``, scaled by
-    ``weight``.
+    """Return the input divided by its root mean square over its last dimensions ``normalized_shape``.
 
-    ``eps`` defaults to that of the dtype. Raises RuntimeError for shapes that do not fit.
+    The result is scaled by ``weight``; ``eps`` defaults to that of the dtype. Raises RuntimeError for shapes that do
+    not fit.
 
     >>> torch.nn.functional.rms_norm(torch.tensor([[3., 4.]]), (2,))
     tensor([[0.8485, 1.1314]])
