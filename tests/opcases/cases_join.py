@@ -51,7 +51,9 @@ CASES = [
     _joins("vstack", "[x, v]", "[v, v]", "[s, s]", aliases=("row_stack",), bad=("torch.vstack([])",)),
     _joins("dstack", "[x, x]", "[v, v]", "[s]", bad=("torch.dstack([])",)),
     _joins("column_stack", "[v, v]", "[s, s]", "[x.t(), v]", bad=("torch.column_stack([])",)),
-    _joins("block_diag", "x, v, s", "x, values(1, 1, dtype=torch.int32)", "x", bad=("torch.block_diag(values(1, 2, 3))",)),
+    _joins(
+        "block_diag", "x, v, s", "x, values(1, 1, dtype=torch.int32)", "x", bad=("torch.block_diag(values(1, 2, 3))",)
+    ),
     _joins(
         "cartesian_prod",
         "v, v[:2]",
@@ -186,7 +188,17 @@ CASES = [
         bad=("torch.tril(v)", "torch.tril(x, 1.5)"),
     ),
     _joins("triu", "x", "x, 1", "x, -1", "x.t()", "values(2, 3, 4)", dtypes=_ALL, bad=("torch.triu(v)",)),
-    _joins("diag", "v", "x", "v, 1", "v, -1", "x, 1", "x, -1", "x.t()", bad=("torch.diag(s)", "torch.diag(values(2, 2, 2))")),
+    _joins(
+        "diag",
+        "v",
+        "x",
+        "v, 1",
+        "v, -1",
+        "x, 1",
+        "x, -1",
+        "x.t()",
+        bad=("torch.diag(s)", "torch.diag(values(2, 2, 2))"),
+    ),
     _joins(
         "diag_embed",
         "v",

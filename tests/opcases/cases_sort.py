@@ -28,7 +28,9 @@ CASES = [
         "values(2, 0), 0",
         bad=("torch.sort(x, 2)", "torch.sort(x, 1.5)"),
     ),
-    _orders("argsort", "v", "v, descending=True", "x, 0", "x, stable=True", "s", bad=("torch.argsort(x, 2)",), grad=False),
+    _orders(
+        "argsort", "v", "v, descending=True", "x, 0", "x, stable=True", "s", bad=("torch.argsort(x, 2)",), grad=False
+    ),
     _orders("msort", "x", "v", "s"),
     _orders(
         "topk",
@@ -48,7 +50,12 @@ CASES = [
         "x, 1, 0, True",
         "s, 1",
         "v, 4",
-        bad=("torch.kthvalue(v, 0)", "torch.kthvalue(v, 5)", "torch.kthvalue(values(2, 0), 1)", "torch.kthvalue(x, 1, 5)"),
+        bad=(
+            "torch.kthvalue(v, 0)",
+            "torch.kthvalue(v, 5)",
+            "torch.kthvalue(values(2, 0), 1)",
+            "torch.kthvalue(x, 1, 5)",
+        ),
         grad="float64",
     ),
     _orders(

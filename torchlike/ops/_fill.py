@@ -64,7 +64,8 @@ def check_options(wanted: Any, pin_memory: bool, device: Any = None) -> None:
         raise NotImplementedError(f"layout={wanted!r}: only torch.strided tensors exist in torchlike")
     if pin_memory and not devices.cuda_count():
         raise RuntimeError(
-            "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on this"
+            "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is"
+            " available on this"
             " system."
         )
 
@@ -130,9 +131,7 @@ def number(function: str, name: str, position: int, value: Any) -> Any:
             return dispatch.array_of(value).item()
     elif getattr(value, "ndim", 1) == 0 and hasattr(value, "item"):
         return value.item()
-    raise TypeError(
-        f"{function}(): argument '{name}' (position {position}) must be Number, not {type(value).__name__}"
-    )
+    raise TypeError(f"{function}(): argument '{name}' (position {position}) must be Number, not {type(value).__name__}")
 
 
 def number_as(value: Any, dtype: dtypes.dtype) -> Any:

@@ -13,7 +13,6 @@ from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry
-from torchlike.ops.shape import _alias
 from torchlike.ops.slicing import select
 
 __all__ = [
@@ -61,7 +60,8 @@ def view_as_real(input: Tensor) -> Tensor:
     check(g.dtype.is_complex, "view_as_real is only supported for complex tensors")
     check(
         not g.conj,
-        "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate tensor so you can view it as"
+        "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate tensor so you"
+        " can view it as"
         " real, use self.resolve_conj(); however, be warned that the resulting tensor will NOT alias the original.",
     )
     return dispatch.call_view(_view_as_real.op, (input,), ())
@@ -71,7 +71,8 @@ def _complex_geometry(g: Geometry) -> Geometry:
     name = scalar_type(g.dtype)
     check(
         name in _COMPLEX_OF,
-        f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {name}",
+        "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar"
+        f" type: {name}",
     )
     target = _COMPLEX_OF[name]
     if target is None:
@@ -79,9 +80,7 @@ def _complex_geometry(g: Geometry) -> Geometry:
     check(bool(g.size), "Input tensor must have one or more dimensions")
     check(g.size[-1] == 2, "Tensor must have a last dimension of size 2")
     check(g.stride[-1] == 1, "Tensor must have a last dimension with stride 1")
-    check(
-        all(s % 2 == 0 for s in g.stride[:-1]), "Tensor must have a stride divisible by 2 for all but last dimension"
-    )
+    check(all(s % 2 == 0 for s in g.stride[:-1]), "Tensor must have a stride divisible by 2 for all but last dimension")
     check(g.offset % 2 == 0, "Tensor must have a storage_offset divisible by 2")
     return g._replace(
         size=g.size[:-1], stride=tuple([s // 2 for s in g.stride[:-1]]), offset=g.offset // 2, dtype=target

@@ -103,9 +103,7 @@ def zeros(
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _constant(
-        "zeros", sizes("zeros", size, named), 0, out, dtype, layout, device, pin_memory, requires_grad
-    )
+    return _constant("zeros", sizes("zeros", size, named), 0, out, dtype, layout, device, pin_memory, requires_grad)
 
 
 @composite(method=False)
@@ -192,7 +190,13 @@ def full(
 
 @composite(method=False)
 def scalar_tensor(
-    s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False
+    s: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return a 0-d tensor of a number, in the default dtype unless given.
 
@@ -513,7 +517,9 @@ def empty_permuted(
     step = 1
     seen: set[int] = set()
     for d in reversed(order):
-        check(0 <= d < len(shape), f"Dimension out of range (expected to be between 0 and {len(shape) - 1}, but got {d})")
+        check(
+            0 <= d < len(shape), f"Dimension out of range (expected to be between 0 and {len(shape) - 1}, but got {d})"
+        )
         check(d not in seen, "Duplicate dim not allowed")
         seen.add(d)
         stride[d] = step

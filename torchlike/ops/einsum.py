@@ -142,7 +142,8 @@ def _plan(equation: Any, shapes: tuple[tuple[int, ...], ...]) -> Plan:
             if label in own:
                 check(
                     own[label] == size,
-                    f"einsum(): subscript {_name(label)} is repeated for operand {number} but the sizes don't match, {size} !="
+                    f"einsum(): subscript {_name(label)} is repeated for operand {number} but the sizes don't"
+                    f" match, {size} !="
                     f" {own[label]}",
                 )
             own[label] = size
@@ -150,7 +151,8 @@ def _plan(equation: Any, shapes: tuple[tuple[int, ...], ...]) -> Plan:
             known = sizes.get(label, 1)
             check(
                 known in (1, size) or size == 1,
-                f"einsum(): subscript {_name(label) if label < 52 else '...'} has size {size} for operand {number} which does"
+                f"einsum(): subscript {_name(label) if label < 52 else '...'} has size {size} for operand"
+                f" {number} which does"
                 f" not broadcast with previously seen size {known}",
             )
             sizes[label] = size if known == 1 else known
@@ -209,9 +211,7 @@ def _pair(a: Array, la: list[int], b: Array, lb: list[int], keep: set[int]) -> t
             a, b = a.astype(np.uint8), b.astype(np.uint8)
         found, labels = _multiplied(a, la, b, lb, batch)
         return found.astype(common), labels
-    check(
-        a.dtype == b.dtype, f"expected scalar type {scalar_type(a.dtype)} but found {scalar_type(b.dtype)}"
-    )
+    check(a.dtype == b.dtype, f"expected scalar type {scalar_type(a.dtype)} but found {scalar_type(b.dtype)}")
     refuse("bmm", a, BOOL, BARE)
     out = product(
         a,
@@ -321,9 +321,11 @@ def _alone(x: Tensor, plan: Plan) -> Tensor:
 def einsum(*args: Any) -> Tensor:
     """Return the sum of the products of the operands' elements over the labels that the output does not have.
 
-    Called as ``einsum(equation, *operands)``, or with each operand followed by the list of its labels (numbers up to 51) and
-    those of the output last. Without "->" the output has, in alphabetical order, the labels that occur once. "..." stands for
-    any further dimensions, which are broadcast. Raises RuntimeError for equations that do not fit the operands.
+    Called as ``einsum(equation, *operands)``, or with each operand followed by the list of its labels (numbers up to
+    51) and
+    those of the output last. Without "->" the output has, in alphabetical order, the labels that occur once.
+    "..." stands for any further dimensions, which are broadcast.
+    Raises RuntimeError for equations that do not fit the operands.
 
     >>> torch.einsum("ij,jk->ik", torch.ones(2, 3), torch.ones(3, 2))
     tensor([[3., 3.],
@@ -333,7 +335,8 @@ def einsum(*args: Any) -> Tensor:
     """
     if len(args) < 2:
         raise ValueError(
-            "einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts"
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and"
+            " its subscripts"
             " list"
         )
     if isinstance(args[0], TensorBase):
@@ -466,7 +469,8 @@ def multi_dot(tensors: Sequence[Tensor], out: Tensor | None = None) -> Tensor:
     for i in range(len(chain) - 1):
         check(
             sizes[i][1] == sizes[i + 1][0],
-            f"multi_dot(): tensors {i} and {i + 1} with shapes {list(shapes[i])} and {list(shapes[i + 1])} cannot be multiplied",
+            f"multi_dot(): tensors {i} and {i + 1} with shapes {list(shapes[i])} and {list(shapes[i + 1])}"
+            " cannot be multiplied",
         )
     split = _cheapest([n for n, _ in sizes] + [sizes[-1][1]])
 

@@ -76,7 +76,8 @@ def _joined(tensors: Arrays, dim: int) -> tuple[list[int], int]:
         for d, (have, wanted) in enumerate(zip(shape, first.shape, strict=True)):
             check(
                 d == dim or have == wanted,
-                f"Sizes of tensors must match except in dimension {dim}. Expected size {wanted} but got size {have} for tensor"
+                f"Sizes of tensors must match except in dimension {dim}. Expected size {wanted} but got size"
+                f" {have} for tensor"
                 f" number {i} in the list.",
             )
     return kept, dim
@@ -178,7 +179,8 @@ def stack(tensors: Arrays, dim: int = 0) -> Array:
     for i, t in enumerate(tensors):
         check(
             t.shape == tensors[0].shape,
-            f"stack expects each tensor to be equal size, but got {show(tensors[0].shape)} at entry 0 and {show(t.shape)} at"
+            f"stack expects each tensor to be equal size, but got {show(tensors[0].shape)} at entry 0 and"
+            f" {show(t.shape)} at"
             f" entry {i}",
         )
     return jnp.stack(_common(tensors), dim)
@@ -346,7 +348,8 @@ def repeat_interleave(
 ) -> Tensor:
     """Return each element (each index of ``dim``) repeated in place: all as often, or each by its own count.
 
-    Without ``dim`` the input is flattened. Called with a tensor of counts only, it returns the indices that they repeat.
+    Without ``dim`` the input is flattened. Called with a tensor of counts only, it returns the indices that they
+    repeat.
 
     >>> torch.repeat_interleave(torch.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])

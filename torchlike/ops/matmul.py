@@ -112,7 +112,7 @@ def _refuse_products(name: str, a: Array, b: Array, *groups: Any) -> None:
 
 
 def _number(x: Array, dtype: Any) -> Array:
-    """A Scalar in the type of the computation; a float given with integer operands loses its fraction, as in PyTorch."""
+    """A Scalar in the type of the computation; a float given with integers loses its fraction, as in PyTorch."""
     x = jnp.asarray(x)
     if jnp.issubdtype(x.dtype, jnp.complexfloating) and not jnp.issubdtype(dtype, jnp.complexfloating):
         x = x.real
@@ -227,7 +227,8 @@ def _check_dot(a: Array, b: Array) -> None:
     n, m = a.shape[0], b.shape[0]
     check(
         n == m,
-        f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, but got {n} and"
+        f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements,"
+        f" but got {n} and"
         f" {m} elements respectively",
     )
     refuse("dot", a, BOOL, BARE)
@@ -274,7 +275,8 @@ def _matrix_batch(input: Array, other: Array) -> Array:
 def _products(input: Array, other: Array) -> Array:
     """The products with a batch of matrices on either side."""
     a, b = input, other
-    # One matrix against a batch is one product of tall matrices in PyTorch, whose sentences are then those of mm and mv.
+    # One matrix against a batch is one product of tall matrices in PyTorch, whose sentences are then those of mm and
+    # mv.
     if b.ndim <= 2:
         rows = int(np.prod(a.shape[:-1]))
         flat = jnp.zeros((rows, a.shape[-1]), a.dtype)
@@ -306,7 +308,8 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     """Return the matrix product; what it is depends on the dimensions.
 
     Two vectors give their dot product, a matrix and a vector the usual products; with more than two dimensions the last
-    two are matrices and the others are broadcast. Both dtypes must be equal. Raises RuntimeError for 0-d tensors and for
+    two are matrices and the others are broadcast. Both dtypes must be equal. Raises RuntimeError for 0-d tensors and
+    for
     shapes that do not fit.
 
     >>> torch.matmul(torch.tensor([[1, 2], [3, 4]]), torch.tensor([1, 10]))
@@ -447,7 +450,8 @@ def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Scalar = 1, alph
     """
     if batch2.ndim < 3:
         raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-(batch2.ndim or 1)}, {(batch2.ndim or 1) - 1}], but got 2)"
+            f"Dimension out of range (expected to be in range of [{-(batch2.ndim or 1)},"
+            f" {(batch2.ndim or 1) - 1}], but got 2)"
         )
     size = (batch1.shape[-2] if batch1.ndim > 2 else batch1.shape[1], batch2.shape[2])
     expanded(of_shape(input), size)
@@ -459,7 +463,8 @@ def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Scalar = 1, alph
     )
     check(
         batch1.shape[2] == batch2.shape[1],
-        f"Incompatible matrix sizes for bmm ({batch1.shape[1]}x{batch1.shape[2]} and {batch2.shape[1]}x{batch2.shape[2]})",
+        f"Incompatible matrix sizes for bmm ({batch1.shape[1]}x{batch1.shape[2]} and"
+        f" {batch2.shape[1]}x{batch2.shape[2]})",
     )
     _check_added(input, batch2)
     _check_added(batch1, batch2)
@@ -477,7 +482,8 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Scalar = 1, alp
     """
     if batch2.ndim < 3:
         raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-(batch2.ndim or 1)}, {(batch2.ndim or 1) - 1}], but got 2)"
+            f"Dimension out of range (expected to be in range of [{-(batch2.ndim or 1)},"
+            f" {(batch2.ndim or 1) - 1}], but got 2)"
         )
     size = (batch1.shape[0], batch1.shape[1], batch2.shape[2])
     _check_target(input, size)
@@ -551,8 +557,8 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.inner(torch.tensor([1, 2, 3]), torch.tensor([0, 2, 1]))
     tensor(7)
     """
-    if isinstance(input, TensorBase) and isinstance(other, TensorBase):
-        if not (dispatch.shape_of(input) and dispatch.shape_of(other)):
-            found = input * other  # type: ignore[operator]
-            return found if out is None else out.copy_(found)
+    given = isinstance(input, TensorBase) and isinstance(other, TensorBase)
+    if given and not (dispatch.shape_of(input) and dispatch.shape_of(other)):
+        found = input * other
+        return found if out is None else out.copy_(found)
     return _inner(input, other, out=out)

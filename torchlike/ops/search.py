@@ -75,7 +75,8 @@ def _searchsorted(
         )
     check(
         bounds.ndim == 1 or (bounds.shape[:-1] == values.shape[:-1] and bounds.ndim == values.ndim),
-        "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and"
+        "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of"
+        " boundaries tensor and"
         f" input value tensor must match, but we got boundaries tensor {show(bounds.shape)} and input value tensor"
         f" {show(values.shape)}",
     )
@@ -111,8 +112,8 @@ def searchsorted(
 ) -> Tensor:
     """Return where the values would have to be put into the sorted last dimension of a tensor to keep it sorted.
 
-    With ``right`` (or ``side="right"``) after equal elements, else before them. The boundaries have one dimension, or all but
-    the last in common with the values. ``sorter`` gives the order of boundaries that are not sorted.
+    With ``right`` (or ``side="right"``) after equal elements, else before them. The boundaries have one dimension, or
+    all but the last in common with the values. ``sorter`` gives the order of boundaries that are not sorted.
 
     >>> torch.searchsorted(torch.tensor([1, 3, 5, 7]), torch.tensor([3, 6, 9]))
     tensor([1, 3, 4])
@@ -360,12 +361,14 @@ def _histogram(
         shape, kind = dispatch.shape_of(weight), dispatch.geometry_of(weight).dtype
         check(
             kind is g.dtype,
-            "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the same dtype, but got"
+            "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the"
+            " same dtype, but got"
             f" input(dtype={cpp_name(g.dtype.np)}), weight(dtype={cpp_name(kind.np)})",
         )
         check(
             shape == g.size[:-1],
-            "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor excluding its"
+            "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor"
+            " excluding its"
             f" innermost dimension, but got input with shape {show(g.size)} and weight with shape {show(shape)}",
         )
         weights = np.asarray(dispatch.array_of(weight)).reshape(-1)
@@ -418,7 +421,8 @@ def histogram(
 ) -> Any:
     """Return how many elements (or how much weight) each bin holds, and the edges of the bins.
 
-    ``bins`` is a number of equal bins over ``range`` (by default that of the elements) or a tensor of edges; the last bin holds
+    ``bins`` is a number of equal bins over ``range`` (by default that of the elements) or a tensor of edges; the
+    last bin holds
     its right edge, too. With ``density`` the result is scaled to an integral of 1.
 
     >>> torch.histogram(torch.tensor([1.0, 2.0, 1.0]), bins=2, range=(0.0, 3.0))
@@ -444,7 +448,8 @@ def histogramdd(
 ) -> Any:
     """Return how many points each cell of a grid holds, and the edges along each dimension.
 
-    The last dimension of ``input`` holds the coordinates of a point; ``bins`` is a number, or one number or tensor of edges for
+    The last dimension of ``input`` holds the coordinates of a point; ``bins`` is a number, or one number or tensor
+    of edges for
     each coordinate; ``range`` holds two ends for each.
 
     >>> torch.histogramdd(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), bins=[2, 2]).hist

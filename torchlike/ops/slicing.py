@@ -120,7 +120,7 @@ def _diagonal_geometry(g: Geometry, offset: int, dim1: int, dim2: int) -> Geomet
 
 @op(view=_diagonal_geometry)
 def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
-    """Return a view of a diagonal of two dimensions, as the last dimension; ``offset`` counts from the main one upwards.
+    """Return a view of a diagonal of two dimensions, as the last dimension; ``offset`` counts upwards.
 
     >>> torch.diagonal(torch.tensor([[1, 2, 3], [4, 5, 6]]), 1)
     tensor([2, 6])
@@ -179,7 +179,8 @@ def _as_strided_geometry(
     needed = (sum((n - 1) * s for n, s in zip(size, stride, strict=True)) + storage_offset + 1) * item
     check(
         math.prod(size) == 0 or needed <= nbytes,
-        f"setStorage: sizes {show(size)}, strides {show(stride)}, storage offset {storage_offset}, and itemsize {item} requiring"
+        f"setStorage: sizes {show(size)}, strides {show(stride)}, storage offset {storage_offset}, and itemsize"
+        f" {item} requiring"
         f" a storage size of {needed} are out of bounds for storage of size {nbytes}",
     )
     return g._replace(size=tuple(size), stride=tuple(stride), offset=storage_offset)
@@ -187,7 +188,8 @@ def _as_strided_geometry(
 
 @op(view=_as_strided_geometry, method=False, node="AsStridedBackward0")
 def _as_strided(input: Array, size: Any, stride: Any, storage_offset: int, origin: Any, nbytes: int) -> Array:
-    # The memory that the input shows is rebuilt; what lies between its elements is not the input's and carries no gradient.
+    # The memory that the input shows is rebuilt; what lies between its elements is not the input's and carries no
+    # gradient.
     places = _places(input.shape, *origin)
     wanted = _places(size, stride, storage_offset)
     extent = 1 + max(places.max(initial=0), wanted.max(initial=0))
@@ -311,7 +313,8 @@ def _checked_sizes(size: Ints, split_sizes: Ints, dim: int) -> tuple[int, Ints]:
     )
     check(
         sum(split_sizes) == size[d],
-        f"split_with_sizes expects split_sizes to sum exactly to {size[d]} (input tensor's size at dimension {d}), but got"
+        f"split_with_sizes expects split_sizes to sum exactly to {size[d]} (input tensor's size at dimension"
+        f" {d}), but got"
         f" split_sizes={show(split_sizes)}",
     )
     return d, split_sizes
@@ -397,11 +400,13 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         given: Any = indices_or_sections
         check(
             scalar_type(given.dtype) == "Long",
-            f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {scalar_type(given.dtype)}",
+            "tensor_split expected tensor_indices_or_sections to have dtype of long, but got"
+            f" {scalar_type(given.dtype)}",
         )
         check(
             given.dim() <= 1,
-            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a"
+            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional"
+            " tensor, but got a"
             f" tensor with {given.dim()} dims",
         )
         indices_or_sections = given.tolist()
@@ -423,12 +428,14 @@ def _split_along(name: str, input: Tensor, cut: Any, dim: int, at_least: int) ->
     size = dispatch.shape_of(input)
     check(
         len(size) >= at_least,
-        f"torch.{name} requires a tensor with at least {at_least} dimension, but got a tensor with {len(size)} dimensions!",
+        f"torch.{name} requires a tensor with at least {at_least} dimension, but got a tensor with {len(size)}"
+        " dimensions!",
     )
     if not isinstance(cut, tuple | list):
         check(
             cut != 0 and size[dim] % cut == 0,
-            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {size[dim]} is not divisible"
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {size[dim]}"
+            " is not divisible"
             f" by the split_size {cut}!",
         )
     return tensor_split(input, cut, dim)

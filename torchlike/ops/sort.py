@@ -110,7 +110,10 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
     indices=tensor([1, 2, 0]))
     """
     if not is_int(dim) or not isinstance(descending, bool):
-        signatures = "(Tensor input, *, bool stable, int dim, bool descending)", "(Tensor input, int dim, bool descending)"
+        signatures = (
+            "(Tensor input, *, bool stable, int dim, bool descending)",
+            "(Tensor input, int dim, bool descending)",
+        )
         invalid_combination("sort", [input, dim], *signatures)
     found = _sort(input, dim, descending, stable, out=out)
     if out is None:
