@@ -126,9 +126,9 @@ def _plan(equation: Any, shapes: tuple[tuple[int, ...], ...]) -> Plan:
     spread = [52 + i for i in range(widest)]
     full = []
     for labels, shape in zip(operands, shapes, strict=True):
-        own = len(shape) - (len(labels) - 1)
+        width = len(shape) - (len(labels) - 1)
         full.append(
-            tuple([x for label in labels for x in (spread[widest - own :] if label == _ELLIPSIS else (label,))])
+            tuple([x for label in labels for x in (spread[widest - width :] if label == _ELLIPSIS else (label,))])
         )
     if output is None:
         seen = [label for labels in operands for label in labels]
@@ -137,17 +137,17 @@ def _plan(equation: Any, shapes: tuple[tuple[int, ...], ...]) -> Plan:
     result = tuple([x for label in output for x in (spread if label == _ELLIPSIS else (label,))])
     sizes: dict[int, int] = {}
     for number, (labels, shape) in enumerate(zip(full, shapes, strict=True)):
-        own: dict[int, int] = {}
+        mine: dict[int, int] = {}
         for label, size in zip(labels, shape, strict=True):
-            if label in own:
+            if label in mine:
                 check(
-                    own[label] == size,
+                    mine[label] == size,
                     f"einsum(): subscript {_name(label)} is repeated for operand {number} but the sizes don't"
                     f" match, {size} !="
-                    f" {own[label]}",
+                    f" {mine[label]}",
                 )
-            own[label] = size
-        for label, size in own.items():
+            mine[label] = size
+        for label, size in mine.items():
             known = sizes.get(label, 1)
             check(
                 known in (1, size) or size == 1,
@@ -322,8 +322,7 @@ def einsum(*args: Any) -> Tensor:
     """Return the sum of the products of the operands' elements over the labels that the output does not have.
 
     Called as ``einsum(equation, *operands)``, or with each operand followed by the list of its labels (numbers up to
-    51) and
-    those of the output last. Without "->" the output has, in alphabetical order, the labels that occur once.
+    51) and those of the output last. Without "->" the output has, in alphabetical order, the labels that occur once.
     "..." stands for any further dimensions, which are broadcast.
     Raises RuntimeError for equations that do not fit the operands.
 
@@ -423,7 +422,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     tensor([ 5, 14])
     """
     if isinstance(dims, TensorBase):
-        dims = dims.tolist()
+        dims = np.asarray(dispatch.array_of(dims)).tolist()
     if isinstance(dims, tuple | list):
         first, second = dims
         dims_a = (first,) if isinstance(first, int) else tuple(first)

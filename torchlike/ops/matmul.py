@@ -338,7 +338,7 @@ def _matmul_operator(self: Tensor, other: Any) -> Any:
     return matmul(self, other) if isinstance(other, TensorBase) else NotImplemented
 
 
-TensorBase.__matmul__ = _matmul_operator  # type: ignore[attr-defined]
+setattr(TensorBase, "__matmul__", _matmul_operator)  # noqa: B010 - TensorBase declares state only
 
 
 _BY_DIMENSIONS = {(1, 1): dot, (2, 1): mv, (1, 2): _vector_matrix, (2, 2): mm}
@@ -559,6 +559,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     given = isinstance(input, TensorBase) and isinstance(other, TensorBase)
     if given and not (dispatch.shape_of(input) and dispatch.shape_of(other)):
-        found = input * other
+        left: Any = input
+        found = left * other
         return found if out is None else out.copy_(found)
     return _inner(input, other, out=out)

@@ -138,7 +138,9 @@ def _in_vectors(start: float, step: float, count: int, wanted: dtypes.dtype) -> 
     width = 32 // wanted.itemsize
     index = np.arange(count)
     exact = _fused(start, step, index, wanted)
-    accumulate = np.longdouble if wanted is dtypes.float64 else np.float64 if wanted is dtypes.float32 else np.float32
+    accumulate: Any = (
+        np.longdouble if wanted is dtypes.float64 else np.float64 if wanted is dtypes.float32 else np.float32
+    )
     lane = accumulate(step) * (index % width).astype(accumulate)
     values = (exact[index // width * width].astype(accumulate) + lane).astype(wanted.np)
     rest = count // (2 * width) * (2 * width)
@@ -148,7 +150,7 @@ def _in_vectors(start: float, step: float, count: int, wanted: dtypes.dtype) -> 
 
 def _fused(start: Any, step: Any, index: _Array, wanted: dtypes.dtype) -> _Array:
     """``start + step * index`` rounded once."""
-    wide = np.longdouble if wanted is dtypes.float64 else np.float64 if wanted is dtypes.float32 else np.float32
+    wide: Any = np.longdouble if wanted is dtypes.float64 else np.float64 if wanted is dtypes.float32 else np.float32
     found: _Array = (wide(start) + wide(step) * index.astype(wide)).astype(wanted.np)
     return found
 

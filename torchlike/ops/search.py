@@ -277,7 +277,8 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Te
     >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
     tensor([0., 2., 1., 0.])
     """
-    return _histc(input.detach() if isinstance(input, TensorBase) else input, bins, min, max, out=out)
+    given: Any = input
+    return _histc(given.detach() if isinstance(input, TensorBase) else given, bins, min, max, out=out)
 
 
 @op(check=_histc_check, method=False)

@@ -88,7 +88,7 @@ def view(self: Tensor, *size: Any, **named: Any) -> Tensor:
         ):
             expected = "(torch.dtype dtype)", "(tuple of ints size)"
             invalid_combination("view", [*size, *named.values()], *expected)
-        size = one
+        size = tuple(one)
     return dispatch.call_view(_view.op, (self,), (size,))
 
 
