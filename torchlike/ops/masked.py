@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._core import dispatch
+from torchlike._core import dispatch, layout
 from torchlike._core.errors import broadcast_shapes, check, scalar_type
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, ArrayLike, composite, op, operands_given
@@ -41,7 +41,8 @@ def values_of(tensor: Any) -> np.ndarray[Any, Any]:
 def _where_check(condition: Any, input: Any, other: Any) -> None:
     if not isinstance(condition, TensorBase) or not all(isinstance(x, (TensorBase, *_NUMBERS)) for x in (input, other)):
         raise _invalid(condition, input, other)
-    numbers = [x for x in (input, other) if isinstance(x, _NUMBERS) and not 0 <= abs(x) < 128]
+    numbers: list[Any] = [x for x in (input, other) if isinstance(x, _NUMBERS)]
+    numbers = [x for x in numbers if not 0 <= abs(x) < 128]  # what every dtype holds needs no look
     if numbers:
         operands = [_operand(x) for x in (input, other)]
         for x in numbers:
@@ -84,7 +85,17 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
         return nonzero(condition, as_tuple=True)
     if input is None or other is None or (out is not None and not isinstance(other, TensorBase)):
         raise _invalid(condition, input, other)
-    return _where(condition, input, other, out=out)
+    return _laid_out(_where(condition, input, other, out=out), condition, input, other)
+
+
+def _laid_out(result: Tensor, *operands: Any) -> Tensor:
+    """Give an elementwise result the strides that follow from its operands."""
+    tensors = [t for t in operands if isinstance(t, TensorBase)]
+    if any(t._geometry is not None or t._storage.stride is not None for t in tensors):
+        strides = layout.elementwise_strides(result._storage.array, tensors)
+        if strides is not None and result._geometry is None:
+            result._storage.replace(result._storage.array, strides)
+    return result
 
 
 def _invalid(*given: Any) -> TypeError:
@@ -101,7 +112,7 @@ def _where_method(self: Tensor, condition: Any = None, other: Any = None) -> Ten
     """
     if not isinstance(condition, TensorBase) or other is None:
         raise _invalid(condition, other)
-    return _where(condition, self, other)
+    return _laid_out(_where(condition, self, other), condition, self, other)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
