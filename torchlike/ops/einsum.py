@@ -136,9 +136,9 @@ def _plan(equation: Any, shapes: tuple[tuple[int, ...], ...]) -> Plan:
         output = ([_ELLIPSIS] if _ELLIPSIS in seen else []) + once
     result = tuple([x for label in output for x in (spread if label == _ELLIPSIS else (label,))])
     sizes: dict[int, int] = {}
-    for number, (labels, shape) in enumerate(zip(full, shapes, strict=True)):
+    for number, (ordered, shape) in enumerate(zip(full, shapes, strict=True)):
         mine: dict[int, int] = {}
-        for label, size in zip(labels, shape, strict=True):
+        for label, size in zip(ordered, shape, strict=True):
             if label in mine:
                 check(
                     mine[label] == size,
