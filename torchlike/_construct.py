@@ -122,7 +122,7 @@ def asarray(
     wanted = as_dtype(dtype)
     if isinstance(obj, TensorBase):
         result = as_tensor(obj, wanted, device)
-        if copy and result._storage is obj._storage:  # type: ignore[attr-defined]
+        if copy and result._storage is obj._storage:
             result = result.clone()
         errors.check(
             copy is not False or result._storage is obj._storage,

@@ -230,7 +230,7 @@ class Tensor(_Base):
 
     @property
     def _version(self) -> int:
-        if self.is_inference() and self._extra.counter is None:
+        if self._extra is not None and self._extra.inference and self._extra.counter is None:
             raise RuntimeError("Inference tensors do not track version counter.")
         return tape.version_of(self)
 
@@ -331,9 +331,10 @@ class Tensor(_Base):
     ) -> None:
         """Compute the gradients of this tensor with respect to the leaves of its graph and add them to their ``grad``.
 
-        ``gradient`` (of this tensor's shape) may be left out for a tensor of one element. ``retain_graph`` keeps what the
-        graph saved (default: ``create_graph``), ``create_graph`` records the backward itself, ``inputs`` limits the
-        accumulation to those tensors. Raises RuntimeError as PyTorch does for tensors without a graph or one already freed.
+        ``gradient`` (of this tensor's shape) may be left out for a tensor of one element. ``retain_graph`` keeps what
+        the graph saved (default: ``create_graph``), ``create_graph`` records the backward itself, ``inputs`` limits the
+        accumulation to those tensors. Raises RuntimeError as PyTorch does for tensors without a graph or one already
+        freed.
 
         >>> x = torch.tensor(3., requires_grad=True)
         >>> (x ** 2).backward()
@@ -377,8 +378,10 @@ class Tensor(_Base):
         """Cut this tensor off from the graph that made it; it becomes a leaf. Returns the tensor."""
         if self._base is not None and not modes.inference:
             raise RuntimeError(
-                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training,"
-                " and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be"
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP)"
+                " for training,"
+                " and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_()"
+                " cannot be"
                 " called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in"
                 " torch/optim/optimizer.py as the solution."
             )
@@ -532,7 +535,10 @@ class Tensor(_Base):
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def data_ptr(self) -> int:
-        """Return a number that stands for the address of the first element: equal for tensors that share memory there."""
+        """Return a number that stands for the address of the first element.
+
+        Equal for tensors that share memory there.
+        """
         return _sharing.data_ptr(self)
 
     def untyped_storage(self) -> Any:

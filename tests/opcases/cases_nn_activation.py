@@ -30,7 +30,7 @@ CASES = [
         bad=(
             "torch.nn.functional.prelu(x, values(2))",
             "torch.nn.functional.prelu(x, values(3, 2))",
-            "torch.nn.functional.prelu(x, values(1).to(torch.float16 if dtype is not torch.float16 else torch.float32))",
+            "torch.nn.functional.prelu(x, values(1).to(torch.float32 if dtype is torch.float16 else torch.float16))",
             "torch.nn.functional.prelu(values(), values(2))",
         ),
     ),

@@ -80,7 +80,7 @@ def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any =
             graph = True
     try:
         outs = run(plan.kernel, values)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, _recover raises it again unless it has an answer
         outs = _recover(error, plan.kernel, values)
     stride = (
         layout.elementwise_strides(outs, [operands[i] for i in plan.tensors]) if strided and plan.elementwise else None
@@ -145,7 +145,8 @@ def call_arrays(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out
         if p.kind == "arrays":
             if not isinstance(x, list | tuple):
                 raise TypeError(
-                    f"{op.qualified_name}(): argument '{p.name}' (position {p.position + 1}) must be tuple of Tensors, not {type(x).__name__}"
+                    f"{op.qualified_name}(): argument '{p.name}' (position {p.position + 1}) must be tuple of"
+                    f" Tensors, not {type(x).__name__}"
                 )
             flat.extend(x)
             lengths.append(len(x))
@@ -178,12 +179,11 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) ->
             overlap.check(op.name, geometry_of(target), geometry_of(tensor))
     try:
         result = run(plan.kernel, values)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, _recover raises it again unless it has an answer
         result = _recover(error, plan.kernel, values)
     node = None
-    if graph and modes.grad:
-        if tape.differentiable(result.dtype):
-            node = tape.record(plan.kernel, values, plan.tensors, operands, (result,), (target._storage,), bump=1)
+    if graph and modes.grad and tape.differentiable(result.dtype):
+        node = tape.record(plan.kernel, values, plan.tensors, operands, (result,), (target._storage,), bump=1)
     values.clear()
     write(target, result)
     if node is not None:
@@ -206,7 +206,7 @@ def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> An
     if found is None:
         # The plan is kept under the plain values: a tensor among the statics stands for the number that it holds now.
         statics = plain_statics(op, hashable(statics))
-        found = op.view(geometry, *statics)  # type: ignore[misc]
+        found = op.view(geometry, *statics)
         if found is None:
             return _call_as_copy(op, operands, statics)
         if len(op.plans) > 50_000:
@@ -283,7 +283,6 @@ def _record_view(op: Op, statics: tuple[Any, ...], tensor: Any, results: list[An
 
 def _call_as_copy(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """A view operator whose result cannot be a view (reshape): its body runs."""
-    (tensor,) = operands
     plan = Plan(op.kernel((TENSOR,), statics, False), (0,), (0,), False)
     return run_plan(plan, operands)
 
@@ -295,7 +294,7 @@ def run_plan(plan: Plan, operands: tuple[Any, ...]) -> Any:
         values[i] = array_of(operands[i])
     try:
         outs = run(plan.kernel, values)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, _recover raises it again unless it has an answer
         outs = _recover(error, plan.kernel, values)
     if isinstance(outs, tuple):
         return _wrap_many(plan, operands, values, outs, True)
@@ -430,8 +429,15 @@ def device_of(tensor: Any) -> Any:
     return layout.of_array(tensor._storage.array)
 
 
+def _not_loaded(*_: Any) -> None:
+    raise RuntimeError("torchlike._core.backward is not imported")
+
+
 def check_inplace(tensor: Any, sources: Sequence[Any] = (), name: str = "") -> None:
-    """Refuse an in-place write that PyTorch refuses; ``sources`` are the operands of the operator ``name`` that writes."""
+    """Refuse an in-place write that PyTorch refuses.
+
+    ``sources`` are the operands of the operator ``name`` that writes.
+    """
     if tensor._requires_grad or tensor._base is not None:
         check_history(tensor, sources)
     geometry = tensor._geometry
@@ -442,7 +448,7 @@ def check_inplace(tensor: Any, sources: Sequence[Any] = (), name: str = "") -> N
 
 
 # Set by history.py: whether autograd can follow a write.
-check_history: Callable[[Any, Sequence[Any]], None]
+check_history: Callable[..., None] = _not_loaded
 
 
 def _rebase(tensor: Any, node: tape.Node) -> None:
@@ -450,7 +456,7 @@ def _rebase(tensor: Any, node: tape.Node) -> None:
 
 
 # Set by backward.py: how the history of a tensor and its base changes with an in-place write.
-rebase: Callable[..., None]
+rebase: Callable[..., None] = _not_loaded
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -490,7 +496,8 @@ def _call_slowly(
             with without_modes():
                 return again(op, clean, fixed, *(() if inplace else (out,)))
         return again(op, clean, fixed, *(() if inplace else (out,)))
-    # An instance of a subclass that leaves PyTorch's behaviour alone: computed as a plain tensor, returned as its class.
+    # An instance of a subclass that leaves PyTorch's behaviour alone: computed as a plain tensor, returned as its
+    # class.
     return _call_for_subclass(op, clean, fixed, out, again, plans, types, plan, inplace)
 
 
@@ -563,7 +570,9 @@ def _entry_of_many(op: Op, p: Any, x: Any, operands: tuple[Any, ...]) -> Any:
 def _entry(op: Op, p: Any, x: Any) -> Any:
     if isinstance(x, TensorBase):
         if p.kind == "scalar" and shape_of(x) != ():
-            raise TypeError(f"{op.qualified_name}(): argument '{p.name}' (position {p.position + 1}) must be Number, not Tensor")
+            raise TypeError(
+                f"{op.qualified_name}(): argument '{p.name}' (position {p.position + 1}) must be Number, not Tensor"
+            )
         return TENSOR
     if x is None and (p.optional or p.kind == "scalar"):  # a Scalar that is absent has its default
         return type(None)
@@ -632,7 +641,8 @@ def _write_out(op: Op, out: Any, outs: Any, stride: tuple[int, ...] | None, oper
     for x in operands:
         if modes.grad and isinstance(x, TensorBase) and tape.requires_grad(x):
             raise RuntimeError(
-                f"{op.name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments"
+                f"{op.name}(): functions with out=... arguments don't support automatic differentiation, but one of"
+                " the arguments"
                 " requires grad."
             )
     for target in out if isinstance(out, list | tuple) else (out,):
@@ -654,7 +664,8 @@ def _check_out(op: Op, target: Any, operands: tuple[Any, ...]) -> None:
     """Refuse a tensor given as ``out=`` that may not be written, or that shares memory with an operand."""
     if modes.grad and tape.requires_grad(target):
         raise RuntimeError(
-            f"{op.name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments"
+            f"{op.name}(): functions with out=... arguments don't support automatic differentiation, but one of the"
+            " arguments"
             " requires grad."
         )
     for x in operands:
@@ -722,7 +733,8 @@ def override(function: Any, foreign: Sequence[Any], args: tuple[Any, ...], kwarg
             return result
     names = ", ".join(str(t) for t in types)
     raise TypeError(
-        f"Multiple dispatch failed for 'torch.{function.__name__}'; all __torch_function__ handlers returned NotImplemented: {names}"
+        f"Multiple dispatch failed for 'torch.{function.__name__}'; all __torch_function__ handlers returned"
+        f" NotImplemented: {names}"
     )
 
 

@@ -1,7 +1,7 @@
 """Compiled forward and backward functions, cached: a repeated call traces nothing.
 
-A `Kernel` is a pure function of arrays with its jit. Its backward kernels are made from `jax.vjp` (or the operator's own
-formula) and read only the inputs and outputs that survive dead-code elimination of the traced backward: those are
+A `Kernel` is a pure function of arrays with its jit. Its backward kernels are made from `jax.vjp` (or the operator's
+own formula) and read only the inputs and outputs that survive dead-code elimination of the traced backward: those are
 what a graph node keeps, by reference. A backward kernel is itself a `Kernel`, so double backward is the same mechanism.
 """
 
@@ -141,8 +141,8 @@ class BackwardPlan:
             used = [False] * (n_in + n_out)
         # None operands take no variable of the traced function.
         positions = [i for i, a in enumerate(avals) if a is not None]
-        inputs = {i for i, u in zip(positions, used[: len(positions)], strict=True) if u}
-        outputs = {i for i in range(n_out) if used[len(positions) + i]}
+        inputs: set[int] = {i for i, u in zip(positions, used[: len(positions)], strict=True) if u}
+        outputs: set[int] = {i for i in range(n_out) if used[len(positions) + i]}
         if previous is not None:
             inputs.update(previous.inputs)
             outputs.update(previous.outputs)
@@ -526,5 +526,6 @@ def check_castable(source: Any, target: Any) -> None:
     from_dtype, to_dtype = dtypes.of(np.dtype(source)), dtypes.of(np.dtype(target))
     if not can_cast(from_dtype, to_dtype):
         raise RuntimeError(
-            f"result type {errors.scalar_type(from_dtype)} can't be cast to the desired output type {errors.scalar_type(to_dtype)}"
+            f"result type {errors.scalar_type(from_dtype)} can't be cast to the desired output type"
+            f" {errors.scalar_type(to_dtype)}"
         )

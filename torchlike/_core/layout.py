@@ -106,7 +106,7 @@ def together(values: Sequence[Any]) -> list[Any] | None:
 
     Raises PyTorch's error when operands with dimensions are on different devices.
     """
-    arrays = [v for v in values if isinstance(v, jax.Array) and not isinstance(v, jax.core.Tracer)]
+    arrays: list[Any] = [v for v in values if isinstance(v, jax.Array) and not isinstance(v, jax.core.Tracer)]
     places = list(dict.fromkeys(v.device for v in arrays))
     if len(places) < 2:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from torchlike import ops
 from torchlike.nn import functional as F
@@ -44,7 +44,7 @@ class Linear(Module):
     torch.Size([4, 3])
     """
 
-    __constants__ = ["in_features", "out_features"]
+    __constants__: ClassVar[list[str]] = ["in_features", "out_features"]
     in_features: int
     out_features: int
     weight: Tensor
@@ -91,7 +91,7 @@ class Bilinear(Module):
     torch.Size([5, 4])
     """
 
-    __constants__ = ["in1_features", "in2_features", "out_features"]
+    __constants__: ClassVar[list[str]] = ["in1_features", "in2_features", "out_features"]
 
     def __init__(
         self,
