@@ -38,8 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def known_state() -> Iterator[None]:
     """Every test starts from seed 0 and leaves the switches that outlive it as it found them."""
-    if hasattr(torchlike, "manual_seed"):  # TODO: always, once the samplers are exported
-        torchlike.manual_seed(0)
+    torchlike.manual_seed(0)
     yield
     assert torchlike.is_grad_enabled(), "the test left gradients switched off"
     assert torchlike.get_default_dtype() is torchlike.float32, "the test left another default dtype"

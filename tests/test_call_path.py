@@ -120,7 +120,16 @@ def held(array: Any) -> weakref.ref[Any]:
 
 @pytest.mark.parametrize(
     ("name", "keeps"),
-    [("add", False), ("sub", False), ("sum", False), ("neg", False), ("mul", True), ("matmul", True), ("exp", False), ("relu", False)],
+    [
+        ("add", False),
+        ("sub", False),
+        ("sum", False),
+        ("neg", False),
+        ("mul", True),
+        ("matmul", True),
+        ("exp", False),
+        ("relu", False),
+    ],
 )
 def test_an_operator_keeps_its_input_only_if_its_gradient_reads_it(name: str, keeps: bool) -> None:
     weight = torch.ones(2, 2, requires_grad=True)

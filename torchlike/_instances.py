@@ -42,7 +42,6 @@ def _empty(cls: type, shape: tuple[int, ...], dtype: dtypes.dtype, device: Any) 
     return as_subclass(dispatch.wrap_host(np.zeros(shape, dtype.np), device), cls)
 
 
-
 def _type_name(dtype: dtypes.dtype) -> str:
     return errors.scalar_type(dtype)
 
@@ -63,7 +62,8 @@ def deep_copy(tensor: Any, memo: dict[int, Any]) -> Any:
         return memo[id(tensor)]
     if not tensor.is_leaf:
         raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If you were"
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+            " If you were"
             " attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see"
             " https://github.com/pytorch/pytorch/pull/103001"
         )
@@ -151,8 +151,13 @@ def rebuild(cls: type, carrier: _PickledStorage, geometry: tuple[Any, ...], requ
 def as_subclass(tensor: Any, cls: type) -> Any:
     """``Tensor.as_subclass``: the same memory and history as an instance of a subclass."""
     if not (isinstance(cls, type) and issubclass(cls, TensorBase)):
-        raise RuntimeError("cls must be a type (got something else)") if not isinstance(cls, type) else TypeError(
-            f"Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your class inherits from Tensor."
+        raise (
+            RuntimeError("cls must be a type (got something else)")
+            if not isinstance(cls, type)
+            else TypeError(
+                "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make"
+                " sure your class inherits from Tensor."
+            )
         )
     if type(tensor) is cls:
         return tensor
@@ -197,5 +202,3 @@ def convert(result: Any, cls: type) -> Any:
     if isinstance(result, TensorBase) and not isinstance(result, cls):
         result.__class__ = cls
     return result
-
-

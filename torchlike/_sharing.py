@@ -17,7 +17,7 @@ from torchlike._core import dispatch, errors, layout, tape
 from torchlike._core import dtype as dtypes
 from torchlike._core.storage import HostStorage, Storage, host_storage
 from torchlike._core.tensor_state import TensorBase, classes, modes
-from torchlike._core.views import Geometry, contiguous_strides, reinterpret
+from torchlike._core.views import Geometry, contiguous_strides, physical_order, reinterpret
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Other tensors on the same memory
@@ -45,14 +45,11 @@ def set_data(tensor: Any, value: Any) -> None:
     _aim(tensor, value._storage, dispatch.geometry_of(value))
     inference = value._extra is not None and value._extra.inference
     if inference or tensor._extra is not None:
-        extra = tape.extra_of(tensor)
-        extra.inference = inference
-        if inference:
-            extra.counter = None
+        tape.extra_of(tensor).inference = inference
 
 
 def _aim(tensor: Any, storage: Storage, geometry: Geometry) -> None:
-    """Let a tensor look at other memory; it goes on counting its versions together with those it shared the old one with."""
+    """Let a tensor look at other memory; its version counter stays the one that it shares with its views."""
     if storage is not tensor._storage:
         tape.keep_counter(tensor, storage)
         tensor._storage = storage
@@ -62,9 +59,11 @@ def _aim(tensor: Any, storage: Storage, geometry: Geometry) -> None:
 def warn_non_leaf_grad() -> None:
     """Say, as PyTorch does, that the ``grad`` of a tensor that is not a leaf stays empty."""
     warnings.warn(
-        "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated"
+        "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be"
+        " populated"
         " during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use"
-        " .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf"
+        " .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access"
+        " the leaf"
         " Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information.",
         UserWarning,
         stacklevel=3,
@@ -80,18 +79,22 @@ def check_grad(tensor: Any, value: Any) -> None:
     errors.check(
         mine.dtype is given.dtype,
         f"attempting to assign a gradient with dtype '{_type_word(given.dtype)}' to a tensor with grad_dtype"
-        f" '{errors.scalar_type(mine.dtype)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set"
-        " the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution."
+        f" '{errors.scalar_type(mine.dtype)}'. The gradient must match the tensor's grad_dtype (defaults to the"
+        " tensor's dtype). You can set"
+        " the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with"
+        " caution."
         " Diverging the dtypes of a tensor and its gradient may break downstream systems that assume they match.",
     )
     here, there = dispatch.device_of(tensor), dispatch.device_of(value)
     errors.check(
         here is there,
-        f"attempting to assign a gradient with device type '{there.type}' to a tensor with device type '{here.type}'. Please ensure that the gradient and the tensor are on the same device",
+        f"attempting to assign a gradient with device type '{there.type}' to a tensor with device type '{here.type}'."
+        " Please ensure that the gradient and the tensor are on the same device",
     )
     errors.check(
         mine.size == given.size,
-        f"attempting to assign a gradient of size '{list(given.size)}' to a tensor of size '{list(mine.size)}'. Please ensure that"
+        f"attempting to assign a gradient of size '{list(given.size)}' to a tensor of size '{list(mine.size)}'."
+        " Please ensure that"
         " the gradient and the tensor are the same size",
     )
 
@@ -110,7 +113,8 @@ _next_address = [1 << 32]
 def data_ptr(tensor: Any) -> int:
     """Return the address of a tensor's first element.
 
-    Memory shared with NumPy has its real address. Other storages replace their array when written, so theirs is a number
+    Memory shared with NumPy has its real address. Other storages replace their array when written, so theirs is a
+    number
     that stays the same as long as the storage lives.
     """
     storage = tensor._storage
@@ -145,7 +149,22 @@ def host_values(tensor: Any) -> np.ndarray[Any, Any]:
 
 
 _NUMPY_NAMES = frozenset(
-    "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 complex64 complex128".split()
+    {
+        "bool",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+    }
 )
 
 
@@ -165,11 +184,13 @@ def to_numpy(tensor: Any, force: bool) -> np.ndarray[Any, Any]:
         device = dispatch.device_of(tensor)
         if device.type == "meta":
             raise TypeError(
-                "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+                "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory"
+                " first."
             )
         if device.type != "cpu":
             raise TypeError(
-                f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+                f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host"
+                " memory first."
             )
         if tensor.is_conj():
             raise RuntimeError(
@@ -183,10 +204,8 @@ def to_numpy(tensor: Any, force: bool) -> np.ndarray[Any, Any]:
     if geometry.dtype.name not in _NUMPY_NAMES:
         raise TypeError(f"Got unsupported ScalarType {errors.scalar_type(geometry.dtype)}")
     array = tensor._storage.array
-    if (
-        isinstance(array, jax.core.Tracer)
-        or force
-        and (geometry.conj or geometry.neg or dispatch.device_of(tensor).type != "cpu")
+    if isinstance(array, jax.core.Tracer) or (
+        force and (geometry.conj or geometry.neg or dispatch.device_of(tensor).type != "cpu")
     ):
         return np.asarray(dispatch.array_of(tensor))
     flat = tensor._storage.share_with_host().view(geometry.dtype.np)
@@ -199,7 +218,8 @@ def to_numpy(tensor: Any, force: bool) -> np.ndarray[Any, Any]:
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
     """Return a tensor that shares the memory of a NumPy array: writes to either are seen by both.
 
-    Raises TypeError for what is not an array or has a type without a tensor counterpart, ValueError for negative strides.
+    Raises TypeError for what is not an array or has a type without a tensor counterpart, ValueError for negative
+    strides.
 
     >>> import numpy as np
     >>> a = np.array([1, 2, 3])
@@ -212,18 +232,22 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     if ndarray.dtype not in dtypes.BY_NUMPY or ndarray.dtype.name not in _NUMPY_NAMES:
         raise TypeError(
-            f"can't convert np.ndarray of type {_numpy_type(ndarray.dtype)}. The only supported types are: float64, float32,"
+            f"can't convert np.ndarray of type {_numpy_type(ndarray.dtype)}. The only supported types are: float64,"
+            " float32,"
             " float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
         )
     if any(s < 0 for s in ndarray.strides) and ndarray.size:
         raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently"
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not"
+            " currently"
             " supported. (You can probably work around this by making a copy of your array  with array.copy().) "
         )
     if not ndarray.flags.writeable:
         warnings.warn(
-            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to this"
-            " tensor will result in undefined behavior. You may want to copy the array to protect its data or make it writable"
+            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means"
+            " writing to this"
+            " tensor will result in undefined behavior. You may want to copy the array to protect its data or make it"
+            " writable"
             " before converting it to a tensor. This type of warning will be suppressed for the rest of this program.",
             UserWarning,
             stacklevel=2,
@@ -233,7 +257,8 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
         return _on(host_storage(ndarray))
     if any(s % itemsize for s in ndarray.strides):
         raise ValueError(
-            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory."
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate"
+            " the memory."
         )
     span = (
         1 + sum((n - 1) * s // itemsize for n, s in zip(ndarray.shape, ndarray.strides, strict=True))
@@ -316,11 +341,7 @@ def grow(storage: Storage, count: int, dtype: dtypes.dtype) -> None:
         return
     array = storage.array
     own = dtypes.BY_NUMPY[array.dtype]
-    flat = (
-        array
-        if storage.stride is None
-        else jnp.transpose(array, np.argsort([-s for s in storage.stride], kind="stable"))
-    )
+    flat = array if storage.stride is None else jnp.transpose(array, physical_order(array.shape, storage.stride))
     total = -(-count * dtype.itemsize // own.itemsize)
     flat = jnp.concatenate([flat.reshape(-1), jnp.zeros(total - flat.size, array.dtype)])
     if not isinstance(array, jax.core.Tracer):
@@ -415,7 +436,7 @@ class UntypedStorage:
 
     def tolist(self) -> list[int]:
         """The bytes as Python integers."""
-        return np.asarray(self._inner.array).reshape(-1).view(np.uint8).tolist()  # type: ignore[no-any-return]
+        return np.asarray(self._inner.array).reshape(-1).view(np.uint8).tolist()
 
     def __getitem__(self, index: Any) -> Any:
         return self.tolist()[index]
@@ -462,7 +483,7 @@ class TypedStorage:
 
     def tolist(self) -> list[Any]:
         """The elements as Python numbers."""
-        return np.asarray(self._inner.array).reshape(-1).view(self.dtype.np).tolist()  # type: ignore[no-any-return]
+        return np.asarray(self._inner.array).reshape(-1).view(self.dtype.np).tolist()
 
     def __getitem__(self, index: Any) -> Any:
         return self.tolist()[index]

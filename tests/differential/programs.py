@@ -1,7 +1,9 @@
 """Small programs of views, in-place writes and gradients, run on PyTorch and on torchlike side by side.
 
-A program is a list of `Step`: the name of an action and three numbers, from which the action chooses its operands among the
-tensors made so far. So every list is a program, and a failing one shrinks well. After each step all tensors are compared.
+A program is a list of `Step`: the name of an action and three numbers, from which the action chooses its operands
+among the
+tensors made so far. So every list is a program, and a failing one shrinks well. After each step all tensors are
+compared.
 """
 
 from __future__ import annotations
@@ -615,7 +617,7 @@ def run(torch: Any, ours: Any, steps: list[Step]) -> list[tuple[str, Any]]:
 
 
 def _history_error(error: tuple[str, str]) -> bool:
-    """Whether PyTorch found a view's history at fault: it looks there before the arguments, which may be wrong as well."""
+    """Whether PyTorch found a view's history at fault: it looks there before it looks at the arguments."""
     return error[1].startswith("A view was created") or " is a view " in error[1]
 
 

@@ -56,7 +56,7 @@ def apply_op(node: OpNode, grads: list[Any], create_graph: bool) -> Sequence[Any
     operands: list[Any] = [_saved_tensor(x, edges.get(i)) for i, x in zip(plan.inputs, kept, strict=False)]
     split = len(plan.inputs)
     operands.extend(_saved_tensor(x, (node, i)) for i, x in zip(plan.outputs, kept[split:], strict=True))
-    return dispatch.apply(kernel, [*operands, *given])  # type: ignore[no-any-return]
+    return dispatch.apply(kernel, [*operands, *given])
 
 
 def _saved_tensor(x: Any, edge: Edge | None) -> Any:
@@ -112,13 +112,13 @@ def _first_grad(grad: Any, leaf: TensorBase, create_graph: bool) -> TensorBase:
     else:
         dense = True
     if not create_graph:
-        return dispatch.wrap(grad, stride)  # type: ignore[no-any-return]
+        return dispatch.wrap(grad, stride)
     result = dispatch.apply(_copied, [None, grad]) if dense else dispatch.apply(_cloned, [grad])
     if dense and result._grad_fn is not None:
         result._grad_fn.slots = (0, 1)
     if stride is not None:
         result._storage.replace(result._storage.array, stride)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 AccumulateGrad.apply = accumulate  # type: ignore[assignment, method-assign]
@@ -147,7 +147,7 @@ def call_node(node: Node, *grads: Any) -> Any:
     return results[0] if len(results) == 1 else tuple(results)
 
 
-Node.__call__ = call_node  # type: ignore[attr-defined]
+Node.__call__ = call_node  # type: ignore[assignment, method-assign]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def _in_thread(depth: int, arguments: tuple[Any, ...]) -> list[Any]:
     ((found, error),) = outcome
     if error is not None:
         raise error
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _walk(
@@ -308,7 +308,7 @@ def _run_node(task: Task, node: Node, grads: list[Any]) -> Sequence[Any] | None:
         return None
     else:
         outs = [None] * len(node.edges)
-    if extras is not None and extras.hooks:
+    if extras is not None and extras.hooks and outs is not None:
         outs = run_post_hooks(node, outs, grads, create_graph)
     return outs
 

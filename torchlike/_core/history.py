@@ -1,7 +1,9 @@
 """What views and in-place writes do to the history of tensors.
 
-A view has a history of its own until its memory is written to; then it is given that of its base again, read through the view's
-geometry. A write through a view gives its base a `CopySlices` node: the gradient goes on to the base's earlier history except for
+A view has a history of its own until its memory is written to; then it is given that of its base again, read through
+the view's
+geometry. A write through a view gives its base a `CopySlices` node: the gradient goes on to the base's earlier
+history except for
 the part that was written, which goes through the operation that wrote.
 """
 
@@ -129,7 +131,7 @@ def _scattering(path: views.Path, where: Window) -> Any:
 _PARTS = {"read": _reading, "write": _writing, "scatter": _scattering}
 
 add = Kernel(lambda a, b: a + b, "add", "AddBackward0")
-zeros_like = Kernel(lambda a: jnp.zeros_like(a), "zeros_like", "ZerosLikeBackward0")
+zeros_like = Kernel(jnp.zeros_like, "zeros_like", "ZerosLikeBackward0")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -159,7 +161,9 @@ class CopySlices(Node):
         inner = self.inner.apply([piece], create_graph)
         base = None
         if self.edges[0] is not None and grad is not None:
-            replaced = inner[0] if self.own and inner and inner[0] is not None else compute(zeros_like, [piece], create_graph)
+            replaced = (
+                inner[0] if self.own and inner and inner[0] is not None else compute(zeros_like, [piece], create_graph)
+            )
             base = _part(self.where, "write", [grad, replaced], create_graph)
         return [base, *inner[self.own :]]
 
@@ -270,7 +274,7 @@ tape.refresh_view = refresh_view
 
 
 def check_inplace(tensor: TensorBase, sources: Sequence[Any]) -> None:
-    """Refuse the in-place writes that autograd refuses, in PyTorch's words; ``sources`` are the operands of the write."""
+    """Refuse the in-place writes that autograd refuses, in PyTorch's words; ``sources`` are the operands."""
     if not modes.grad:
         return
     base = tensor._base
@@ -292,22 +296,29 @@ dispatch.check_history = check_inplace
 
 _WHY = {
     "multi_output": (
-        " This view is the output of a function that returns multiple views. Such functions do not allow the output views to be"
+        " This view is the output of a function that returns multiple views. Such functions do not allow the output"
+        " views to be"
         " modified inplace. You should replace the inplace operation by an out-of-place one."
     ),
     "no_grad": (
-        " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the"
-        " view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside"
+        " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving"
+        " both the"
+        " view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or"
+        " both outside"
         " (if you want the inplace to be tracked)."
     ),
     "inference": (
-        " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the"
-        " view and the inplace either both inside the inference_mode block (if you don't want the inplace to be tracked) or both"
+        " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving"
+        " both the"
+        " view and the inplace either both inside the inference_mode block (if you don't want the inplace to be"
+        " tracked) or both"
         " outside (if you want the inplace to be tracked)."
     ),
     "custom_function": (
-        " This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle"
-        " view+inplace would override the custom backward associated with the custom Function, leading to incorrect gradients."
+        " This view was created inside a custom Function (or because an input was returned as-is) and the autograd"
+        " logic to handle"
+        " view+inplace would override the custom backward associated with the custom Function, leading to incorrect"
+        " gradients."
         " This behavior is forbidden. You can fix this by cloning the output of the custom Function."
     ),
 }

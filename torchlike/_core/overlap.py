@@ -2,21 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torchlike._core.views import Geometry, dense_order
 
 # Operators that write into expanded tensors, each element perhaps several times.
 EXPANDED = frozenset(
-    "zero fill_with_number fill_diagonal index_fill masked_fill index_put tril triu threshold addmv baddbmm".split()
+    {
+        "zero",
+        "fill_with_number",
+        "fill_diagonal",
+        "index_fill",
+        "masked_fill",
+        "index_put",
+        "tril",
+        "triu",
+        "threshold",
+        "addmv",
+        "baddbmm",
+    }
 )
 # Operators whose inputs must not lie in the memory written to, and those that do not look.
-_APART = frozenset("addr index_add index_copy index_put index_reduce put scatter scatter_add scatter_reduce".split())
-_FREE = frozenset(
-    "addbmm addmm addmv baddbmm bernoulli fill_with_tensor index_fill masked_fill masked_scatter cumsum cumprod".split()
+_APART = frozenset(
+    {
+        "addr",
+        "index_add",
+        "index_copy",
+        "index_put",
+        "index_reduce",
+        "put",
+        "scatter",
+        "scatter_add",
+        "scatter_reduce",
+    }
 )
-_OUT_APART = frozenset("cat concat concatenate gather index_select stack take".split())
-_OUT_CHECKED = frozenset("cumsum cumprod sort topk".split())
+_FREE = frozenset(
+    {
+        "addbmm",
+        "addmm",
+        "addmv",
+        "baddbmm",
+        "bernoulli",
+        "fill_with_tensor",
+        "index_fill",
+        "masked_fill",
+        "masked_scatter",
+        "cumsum",
+        "cumprod",
+    }
+)
+_OUT_APART = frozenset(
+    {
+        "cat",
+        "concat",
+        "concatenate",
+        "gather",
+        "index_select",
+        "stack",
+        "take",
+    }
+)
+_OUT_CHECKED = frozenset(
+    {
+        "cumsum",
+        "cumprod",
+        "sort",
+        "topk",
+    }
+)
 
 
 def refuse_inner() -> None:
@@ -59,7 +110,8 @@ def check_out(name: str, elementwise: bool, target: Geometry, source: Geometry) 
 def _refuse(status: str, *, apart: bool) -> None:
     if status == "partial" or (apart and status == "full"):
         raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory"
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single"
+            " memory"
             " location. Please clone() the tensor before performing the operation."
         )
 

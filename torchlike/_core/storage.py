@@ -19,7 +19,7 @@ ALIGNMENT = 64
 
 
 class Counter:
-    """A version counter of its own: that of tensors whose writes others on the same memory do not count, or the other way round."""
+    """A version counter of tensors that do not count the same writes as all others on their memory."""
 
     __slots__ = ("n",)
 
@@ -30,11 +30,13 @@ class Counter:
 class Storage:
     """Memory that several tensors may share.
 
-    ``array`` has the logical shape it was made with; ``stride`` says how its elements lie in (PyTorch's) memory: None is
+    ``array`` has the logical shape it was made with; ``stride`` says how its elements lie in (PyTorch's) memory: None
+    is
     row-major, else the strides of a dense permutation, so that a result laid out like a transposed or channels-last
     input needs no transposition.
 
-    ``version`` counts all writes. It is what the tensors on the storage report as theirs as long as ``counter`` is None;
+    ``version`` counts all writes. It is what the tensors on the storage report as theirs as long as ``counter`` is
+    None;
     after ``.data`` or ``set_`` some writes are not everybody's, and ``counter`` counts those that autograd sees.
     """
 
@@ -98,10 +100,11 @@ class HostStorage(Storage):
     __slots__ = ()
 
     @property
-    def array(self) -> Any:  # type: ignore[override]
+    def array(self) -> Any:
         """The current contents, read from the shared memory."""
         geometry = self._geometry
-        assert self.host is not None and geometry is not None
+        assert self.host is not None
+        assert geometry is not None
         if self.stride is None:
             return as_jax(self.host.reshape(geometry.size))
         order = sorted(range(len(geometry.size)), key=lambda d: -geometry.stride[d])

@@ -58,6 +58,10 @@ class Node:
         """Return one gradient an edge, given the gradients of the outputs (None where there is none)."""
         raise NotImplementedError
 
+    def __call__(self, *grads: Any) -> Any:
+        """Run this node on its own, recorded as any other operation."""
+        raise NotImplementedError
+
     def release(self) -> None:
         """Drop what was saved for the backward."""
 
@@ -179,7 +183,8 @@ class OpNode(Node):
         self.kernel = kernel
         self.plan = plan
         self.saved: tuple[Any, ...] | None = None
-        # (storage, version when saved, tensor, its position) of each saved input, and (storage, version, None, its number) of
+        # (storage, version when saved, tensor, its position) of each saved input, and (storage, version, None, its
+        # number) of
         # each saved output: a node that held its own output would not die by its reference count.
         # Where the storage has a counter, the version is -1 - the counted one, which is never the storage's own.
         self.guards: list[tuple[Any, int, TensorBase | None, int]] = []
@@ -317,6 +322,14 @@ def requires_grad(tensor: TensorBase) -> bool:
     return tensor._requires_grad or (tensor._base is not None and tensor._base._requires_grad)
 
 
+def _no_history(view: TensorBase) -> None:
+    raise NotImplementedError
+
+
+# Set by history.py: gives a view the history of its base again if the base was written to since.
+refresh_view: Callable[[TensorBase], None] = _no_history
+
+
 def gradient_edge(tensor: TensorBase) -> Edge | None:
     """Where the gradient of a tensor goes: its producer, or the accumulator of a leaf."""
     if tensor._base is not None:
@@ -326,10 +339,6 @@ def gradient_edge(tensor: TensorBase) -> Edge | None:
     if tensor._requires_grad:
         return accumulator(tensor), 0
     return None
-
-
-# Set by history.py: gives a view the history of its base again if the base was written to since.
-refresh_view: Callable[[TensorBase], None]
 
 
 def note_view(view: TensorBase, tensor: TensorBase, creation: str = "default") -> None:
@@ -368,12 +377,13 @@ def _own_counter(tensor: TensorBase) -> Counter | None:
 
 
 def count(tensor: TensorBase) -> None:
-    """Count a write that the storage counted already: where not all its tensors count alike, and for inference tensors."""
+    """Count a write that the storage has counted, where not all its tensors count alike; refuse inference tensors."""
     extra = tensor._extra
     if extra is not None and extra.inference and extra.counter is None and not modes.inference:
         # As in PyTorch, it is noticed when all is done.
         raise RuntimeError(
-            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal"
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a"
+            " normal"
             " tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
     main = tensor._storage.counter
@@ -384,7 +394,7 @@ def count(tensor: TensorBase) -> None:
 def _main_counter(storage: Any) -> Counter:
     if storage.counter is None:
         storage.counter = Counter(storage.version)
-    return storage.counter  # type: ignore[no-any-return]
+    return storage.counter
 
 
 def count_apart(tensor: TensorBase) -> None:
@@ -415,7 +425,7 @@ def share_versions(tensor: TensorBase, source: TensorBase) -> None:
 def record_view(kernel: Kernel, aval: Any, edge: Edge | None, count: int) -> Node:
     """Record a view operator, whose kernel did not run: its backward reads shapes only."""
     if edge is None:
-        return named(Severed, kernel.node)(count, (0,))  # type: ignore[no-any-return]
+        return named(Severed, kernel.node)(count, (0,))
     plan = kernel.backwards.get((0,) if count == 1 else (0, -count))
     key = (tuple(aval.shape), aval.dtype)
     if plan is None or key not in plan.seen:
@@ -457,7 +467,7 @@ def record(
                 mask.append(i)
                 edges.append(edge)
     if not mask:
-        return named(Severed, kernel.node)(len(outs), positions) if severed else None  # type: ignore[no-any-return]
+        return named(Severed, kernel.node)(len(outs), positions) if severed else None
     differentiated = tuple(mask)
     plan = kernel.backwards.get(differentiated if len(outs) == 1 else (*differentiated, -len(outs)))
     if plan is None or plan.epoch != kernel.epoch:

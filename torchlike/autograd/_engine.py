@@ -174,16 +174,16 @@ def _roots(roots: Sequence[Any], given: Sequence[Any], create_graph: bool) -> tu
     """Where the walk starts, and the gradients that it starts with."""
     gradients: list[Any] = []
     for index, (root, gradient) in enumerate(zip(roots, given, strict=True)):
-        edge = isinstance(root, GradientEdge)
-        about = getattr(root, "about", None) if edge else _about(root)
+        is_edge = isinstance(root, GradientEdge)
+        about = getattr(root, "about", None) if is_edge else _about(root)
         if gradient is None:
             if about is None:
                 raise NotImplementedError("a GradientEdge that was not made by get_gradient_edge needs a gradient")
-            if edge or tape.requires_grad(root):
+            if is_edge or tape.requires_grad(root):
                 gradient = engine.implicit_gradient(*about)
         elif isinstance(gradient, TensorBase):
             if about is not None:
-                gradient = engine.check_gradient(*about[:2], gradient, index)
+                gradient = engine.check_gradient(about[0], about[1], gradient, index)
             if not create_graph:
                 gradient = dispatch.array_of(gradient)
         else:
@@ -191,7 +191,7 @@ def _roots(roots: Sequence[Any], given: Sequence[Any], create_graph: bool) -> tu
         if create_graph and gradient is not None and not isinstance(gradient, TensorBase):
             gradient = dispatch.wrap(gradient)
         gradients.append(gradient)
-    edges = []
+    edges: list[tape.Edge] = []
     for index, root in enumerate(roots):
         edge = root[:2] if isinstance(root, GradientEdge) else tape.gradient_edge(root)
         if edge is None:

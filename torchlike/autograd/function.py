@@ -76,7 +76,8 @@ class FunctionCtx:
     def mark_shared_storage(self, *pairs: Any) -> None:
         """Do nothing but warn: which tensors share memory is known by itself."""
         warnings.warn(
-            "function 'mark_shared_storage' is deprecated. Tensors with shared storages are automatically tracked. Note that"
+            "function 'mark_shared_storage' is deprecated. Tensors with shared storages are automatically tracked."
+            " Note that"
             " calls to `set_()` are not tracked",
             FutureWarning,
             stacklevel=2,
@@ -117,13 +118,14 @@ class BackwardCFunction(Node, FunctionCtx):
         """Free what was saved, unless the graph is to be kept."""
         self.release()
 
-    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:  # type: ignore[override]
+    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
         """Call the user's backward; returns the gradients of the tensor arguments."""
         function = self._forward_cls
         backward, vjp = function.backward, function.vjp
         if backward is not Function.backward and vjp is not Function.vjp:
             raise RuntimeError(
-                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one"
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only"
+                " implement one"
                 " of them."
             )
         user = vjp if vjp is not Function.vjp else backward
@@ -147,14 +149,16 @@ class BackwardCFunction(Node, FunctionCtx):
             results = results[:expected]
         errors.check(
             len(results) == expected,
-            f"function {self.name()} returned an incorrect number of gradients (expected {expected}, got {len(results)})",
+            f"function {self.name()} returned an incorrect number of gradients (expected {expected}, got"
+            f" {len(results)})",
         )
         found: list[Any] = []
         for position, (about, result) in enumerate(zip(self._inputs, results, strict=True)):
             if about is None:
                 errors.check(
                     result is None,
-                    f"function {self.name()} returned a gradient different than None at position {position + 1}, but the"
+                    f"function {self.name()} returned a gradient different than None at position {position + 1}, but"
+                    " the"
                     " corresponding forward input was not a Variable",
                 )
                 continue
@@ -163,7 +167,8 @@ class BackwardCFunction(Node, FunctionCtx):
                 f"expected Variable or None (got {type(result).__name__})",
             )
             if result is not None and self.edges[len(found)] is not None:
-                result = self._fitting(result, *about, len(found))
+                geometry, device = about
+                result = self._fitting(result, geometry, device, len(found))
             found.append(result if result is None or create_graph else dispatch.array_of(result))
         return found
 
@@ -180,7 +185,8 @@ class BackwardCFunction(Node, FunctionCtx):
         kind = dispatch.geometry_of(grad).dtype
         errors.check(
             kind.is_floating_point or kind.is_complex == geometry.dtype.is_complex,
-            "Expected isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got false."
+            "Expected isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got"
+            " false."
             "  (Could this error message be improved?  If so, please report an enhancement request to PyTorch.)",
         )
         if kind is not geometry.dtype:
@@ -234,7 +240,8 @@ class Function(metaclass=FunctionMeta):
     """An operation whose forward and backward the user writes.
 
     A subclass has the static methods ``forward(ctx, *args)`` and ``backward(ctx, *grads)``; the first may be cut into
-    ``forward(*args)`` and ``setup_context(ctx, inputs, output)``. ``forward`` runs without recording; ``backward`` gets the
+    ``forward(*args)`` and ``setup_context(ctx, inputs, output)``. ``forward`` runs without recording; ``backward``
+    gets the
     gradient of each output and returns one for each argument, None for those that are not tensors. It is called by
     ``apply``, never by an instance.
 
@@ -256,8 +263,10 @@ class Function(metaclass=FunctionMeta):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(
-            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke them"
-            " on the class itself. Instantiating an autograd function will raise an error in a future version of PyTorch.",
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should"
+            " invoke them"
+            " on the class itself. Instantiating an autograd function will raise an error in a future version of"
+            " PyTorch.",
             DeprecationWarning,
             stacklevel=2,
         )
@@ -265,7 +274,8 @@ class Function(metaclass=FunctionMeta):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Raise RuntimeError: functions are called by ``apply``."""
         raise RuntimeError(
-            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function"
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd"
+            " function"
             " with static forward method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
         )
 
@@ -283,7 +293,8 @@ class Function(metaclass=FunctionMeta):
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Return the gradient of each argument, given the gradient of each output."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward"
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with"
+            " backward"
             " mode AD."
         )
 
@@ -397,7 +408,8 @@ def _dirty(ctx: BackwardCFunction, inputs: set[int], results: list[Any]) -> set[
             )
         if id(tensor) not in inputs:
             warnings.warn(
-                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be"
+                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated"
+                " should be"
                 " passed to ctx.mark_dirty().",
                 UserWarning,
                 stacklevel=4,
@@ -406,7 +418,8 @@ def _dirty(ctx: BackwardCFunction, inputs: set[int], results: list[Any]) -> set[
         dirty.add(id(tensor))
     errors.check(
         dirty <= returned,
-        "Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified"
+        "Some elements marked as dirty during the forward method were not returned as output. The inputs that are"
+        " modified"
         " inplace must all be outputs of the Function.",
     )
     return dirty
@@ -419,10 +432,14 @@ def _rewrite(ctx: BackwardCFunction, tensor: Any, number: int, count: int) -> No
     if tensor._base is not None:
         errors.check(
             count == 1,
-            "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more than"
-            " one Tensor. This is not supported by the current autograd engine. You should either make sure the input is not a"
-            " view (using .clone() for example) or make your Function only return one Tensor (potentially splitting it into two"
-            " Functions: one doing the inplace that returns a single Tensor and a second one that does the other operations)."
+            "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return"
+            " more than"
+            " one Tensor. This is not supported by the current autograd engine. You should either make sure the input"
+            " is not a"
+            " view (using .clone() for example) or make your Function only return one Tensor (potentially splitting"
+            " it into two"
+            " Functions: one doing the inplace that returns a single Tensor and a second one that does the other"
+            " operations)."
             " You can ask on the forum https://discuss.pytorch.org/ if you need help to do this change.",
         )
     dispatch.check_history(tensor, (tensor,))

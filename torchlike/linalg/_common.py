@@ -189,7 +189,7 @@ def raise_errors(info: Tensor | np.ndarray[Any, Any], function: str, cause: str)
 def not_finite(values: Tensor) -> np.ndarray[Any, Any] | None:
     """For each row of ``values`` whether it holds a nan or an infinity; None where values are not known yet."""
     found = host(values)
-    return None if found is None else ~np.isfinite(found).all(-1)
+    return None if found is None else np.asarray(~np.isfinite(found).all(-1))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

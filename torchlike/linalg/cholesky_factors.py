@@ -17,6 +17,7 @@ from torchlike.linalg._common import (
     conj,
     conjugated,
     diagonal_of,
+    embed,
     give,
     give_all,
     lay_columns,
@@ -80,9 +81,9 @@ def _cholesky_ex(input: Array, upper: bool) -> tuple[Array, Array]:
 
 def factor_gradient(g: Array, L: Array) -> Array:
     """The gradient of a lower Cholesky factor."""
-    phi = jnp.tril(jnp.matmul(mH(L), g, precision=lax.Precision.HIGHEST))
-    phi = phi + mH(phi)
-    phi = phi - jnp.eye(L.shape[-1], dtype=L.dtype) * (diagonal_of(phi) / 2)[..., None]
+    phi = jnp.matmul(mH(L), g, precision=lax.Precision.HIGHEST)
+    below = jnp.tril(phi, -1)
+    phi = below + mH(below) + embed(diagonal_of(phi))
     if L.size == 0:
         return phi
     left = jax.lax.linalg.triangular_solve(L, phi, left_side=True, lower=True, transpose_a=True, conjugate_a=True)

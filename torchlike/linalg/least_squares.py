@@ -83,7 +83,7 @@ def _lstsq(A: Array, B: Array, rcond: float | None, driver: str) -> tuple[Array,
     rank = jnp.zeros(A.shape[:-2], jnp.int64)
     S = jnp.zeros((*A.shape[:-2], k), A.real.dtype)
     wide = jnp.broadcast_to(A, (*batch, m, n))
-    if A.size == 0 or right.size == 0:
+    if wide.size == 0 or right.size == 0:
         X = jnp.zeros((*batch, n, right.shape[-1]), A.dtype)
     elif driver == "gels":
         X = _by_qr(wide, right)
@@ -103,9 +103,7 @@ def _(grad, inputs, outputs, rcond, driver):
         X, gX, right = X[..., None], gX[..., None], B[..., None]
     else:
         right = B
-    if not A.size:
-        return jnp.zeros_like(A), jnp.zeros_like(B)
-    P = pseudoinverse(A)
+    P = pseudoinverse(A) if A.size else jnp.zeros_like(mH(A))
     gP = mm(gX, mH(right))
     Ph, gh = mH(P), mH(gP)
     one, two = mm(Ph, P, gh), mm(gh, P, Ph)
@@ -146,7 +144,8 @@ def lstsq(input: Tensor, b: Tensor, rcond: float | None = None, *, driver: str |
     if chosen == "gels":
         rank = rank.new_zeros(0)
     S = without_history(S) if chosen in ("gelsd", "gelss") else S.detach().new_zeros(0)
-    lay_columns(X)
+    if not _is_vector(shape, other):
+        lay_columns(X)
     return give_all("linalg_lstsq", return_types.linalg_lstsq(X, residuals, rank, S), out)
 
 

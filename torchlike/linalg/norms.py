@@ -123,16 +123,26 @@ def matrix_norm_of(A: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> 
         check_floating(dispatch.shaped(A), "linalg.matrix_norm", half=False)
         A = A if dtype is None else A.to(dtype)
         values = svdvals(movedim(A, (rows, columns), (-2, -1)))
-        result = _sum(values, -1) if ord == "nuc" else amax(values, -1) if ord > 0 else amin(values, -1)
+        result = _sum(values, -1, keepdim) if ord == "nuc" else _extreme(values, -1, keepdim, ord)
         if keepdim:
-            for d in sorted((rows, columns)):
-                result = result.unsqueeze(d)
+            result = movedim(result.unsqueeze(-1), (-2, -1), (rows, columns))
         return result
     along, across = (columns, rows) if abs(ord) == math.inf else (rows, columns)
     if not keepdim and along < across:
         across -= 1
     sums = _vector_norm(A, 1.0, (along,), keepdim, dtype)
-    return amax(sums, across, keepdim) if ord > 0 else amin(sums, across, keepdim)
+    return _extreme(sums, across, keepdim, ord)
+
+
+def _extreme(values: Tensor, dim: int, keepdim: bool, ord: float) -> Tensor:
+    """The largest of the values along a dimension, the smallest for negative orders; the largest of nothing is 0."""
+    shape = list(dispatch.shape_of(values))
+    if shape[dim]:
+        return amax(values, dim, keepdim) if ord > 0 else amin(values, dim, keepdim)
+    if ord < 0:
+        raise IndexError(f"amin(): Expected reduction dim {dim} to have non-zero size.")
+    shape[dim : len(shape) if dim == -1 else dim + 1] = [1] if keepdim else []
+    return values.new_zeros(shape)
 
 
 def _shown(number: Any) -> str:

@@ -38,10 +38,10 @@ def _cross_product(a: Array, b: Array, dim: int) -> Array:
 def _cross(input: Array, other: Array, dim: int) -> Array:
     """The cross product."""
     check(input.ndim == other.ndim, "linalg.cross: inputs must have the same number of dimensions.")
-    dim = wrap_dim(dim, input.ndim)
+    given, dim = dim, wrap_dim(dim, input.ndim)
     a = input.shape[dim] if input.ndim else 1
     b = other.shape[dim] if other.ndim else 1
-    check(a == 3 and b == 3, f"linalg.cross: inputs dimension {dim} must have length 3. Got {a} and {b}")
+    check(a == 3 and b == 3, f"linalg.cross: inputs dimension {given} must have length 3. Got {a} and {b}")
     shape = broadcast_shapes(input.shape, other.shape)
     check(
         input.dtype == other.dtype,

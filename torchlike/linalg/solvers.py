@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from torchlike import return_types
 from torchlike._core import dispatch
 from torchlike._core.errors import broadcast_shapes, check
+from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.linalg._common import (
     check_floating,
@@ -63,7 +64,7 @@ def _solve_ex(A: Array, B: Array, left: bool) -> tuple[Array, Array, Array, Arra
         "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False. In this case"
         " linalg.solve is equivalent to B / A.squeeze(-1)",
     )
-    broadcast_shapes(A.shape[:-2], matrix.shape[:-2])
+    broadcast_shapes(matrix.shape[:-2], A.shape[:-2])
     refuse("lu_cpu", A, HALF)
     LU, pivots, info = factored(A if left else mT(A))
     return _solution(A, LU, pivots, B, left), LU, pivots, info
@@ -161,15 +162,15 @@ def _solve_triangular(input: Array, B: Array, upper: bool, left: bool, unitriang
     broadcast_shapes(input.shape[:-2], B.shape[:-2])
     if not is_in(B, (FLOATS | COMPLEX) - HALF):
         refuse("triangular_solve_cpu", B, frozenset({jnp.dtype(B.dtype)}))
-    dtype = jnp.promote_types(input.dtype, B.dtype)
-    return triangular(input.astype(dtype), B.astype(dtype), upper=upper, left=left, unit=unitriangular)
+    # PyTorch does not ask for one dtype; the result has that of the matrices.
+    return triangular(input, cast(B, input.dtype), upper=upper, left=left, unit=unitriangular)
 
 
 @defvjp(_solve_triangular)
 @conjugated
 def _(grad, inputs, outputs, upper, left, unitriangular):
     (A, B), (X,) = inputs, outputs
-    gB = triangular(A.astype(X.dtype), grad, upper=upper, left=left, unit=unitriangular, adjoint=True)
+    gB = triangular(A, grad, upper=upper, left=left, unit=unitriangular, adjoint=True)
     gA = -mm(gB, mH(X)) if left else -mm(mH(X), gB)
     diagonal = 1 if unitriangular else 0
     gA = jnp.triu(gA, diagonal) if upper else jnp.tril(gA, -diagonal)

@@ -90,7 +90,8 @@ class Optimizer:
         self._patch_step_function()
         if isinstance(params, TensorBase):
             raise TypeError(
-                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got " + typename(params)
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                + typename(params)
             )
         self.state = defaultdict(dict)
         self.param_groups = []
@@ -274,7 +275,9 @@ class Optimizer:
         if len(groups) != len(saved):
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(a["params"]) != len(b["params"]) for a, b in zip(groups, saved, strict=True)):
-            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+            )
         by_number: dict[Any, tuple[Any, dict[str, Any]]] = {}
         for group, old in zip(groups, saved, strict=True):
             for number, p in zip(old["params"], group["params"], strict=True):

@@ -30,7 +30,9 @@ class RemovableHandle:
     def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
         self.hooks_dict_ref = weakref.ref(hooks_dict)
         self.id = next(_ids)
-        extra: Iterable[Any] = () if extra_dict is None else [extra_dict] if isinstance(extra_dict, dict) else extra_dict
+        extra: Iterable[Any] = (
+            () if extra_dict is None else [extra_dict] if isinstance(extra_dict, dict) else extra_dict
+        )
         self.extra_dict_ref: tuple[Any, ...] = tuple(weakref.ref(d) for d in extra)
 
     def remove(self) -> None:
