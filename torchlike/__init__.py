@@ -32,7 +32,8 @@ from torchlike.autograd import (
     set_grad_enabled,
 )
 from torchlike.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
-from torchlike.ops import *
+from torchlike.ops._public import *
+from torchlike.ops.inplace import *
 from torchlike.ops.sampling import _sample_dirichlet, _standard_gamma
 from torchlike.random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from torchlike.version import __version__
