@@ -268,13 +268,19 @@ def touch(tensor: Any) -> None:
     tape.count(tensor)
 
 
+# Views whose place changes from call to call (x[i] in a loop): their gradient is one kernel for all places.
+_MOVING = frozenset({"select", "_slice"})
+
+
 def _record_view(op: Op, statics: tuple[Any, ...], tensor: Any, results: list[Any]) -> None:
-    kernel = op.kernel((TENSOR,), plain_statics(op, statics), False)
     edge = tape.gradient_edge(tensor)
     if not tape.differentiable(results[0].dtype.np) or (edge is None and not tape.requires_grad(tensor)):
         return
-    aval = shaped(tensor)
-    node = tape.record_view(kernel, aval, edge, len(results))
+    if op.name in _MOVING and edge is not None and len(results) == 1:
+        node = moving_view(op, statics, shaped(tensor), edge)
+    else:
+        kernel = op.kernel((TENSOR,), plain_statics(op, statics), False)
+        node = tape.record_view(kernel, shaped(tensor), edge, len(results))
     for number, result in enumerate(results):
         result._grad_fn = node
         result._output_nr = number
@@ -446,6 +452,9 @@ def check_inplace(tensor: Any, sources: Sequence[Any] = (), name: str = "") -> N
         if not (isinstance(source, TensorBase) and source._storage is tensor._storage and source._geometry == geometry):
             overlap.refuse_inner()
 
+
+# Set by history.py: the node of a view that is one of many alike.
+moving_view: Callable[..., tape.Node] = _not_loaded  # type: ignore[assignment]
 
 # Set by history.py: whether autograd can follow a write.
 check_history: Callable[..., None] = _not_loaded

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from torchlike._core import dispatch, tape, views
+from torchlike._core import dtype as dtypes
 from torchlike._core.kernels import Kernel, run
 from torchlike._core.saved import short_name
 from torchlike._core.tape import Edge, Node, OpNode
@@ -122,8 +123,9 @@ def _scattering(path: views.Path, where: Window) -> Any:
     def scattered(part: Any, *starts: Any) -> Any:
         memory = where.memory
         _, pullback = jax.vjp(lambda m: views.read(path, m, *starts), jnp.zeros(memory.shape, memory.dtype.np))
-        (result,) = pullback(part.conj() if jnp.iscomplexobj(part) else part)
-        return where.gathered(result.conj() if jnp.iscomplexobj(result) else result)
+        # Reading is linear, and conjugates at most: PyTorch's convention and jax's agree on it.
+        (result,) = pullback(part)
+        return where.gathered(result)
 
     return scattered, "as_strided_backward", "AsStridedBackwardBackward0"
 
@@ -196,6 +198,16 @@ class ViewNode(Node):
 def _step(edge: Edge | None, name: str, start: Geometry, end: Geometry) -> Node:
     node: Node = tape.named(ViewNode, name)(edge, window(start, end))
     return node
+
+
+def moving_view(op: Any, statics: tuple[Any, ...], shape: Any, edge: Edge) -> Node:
+    """Return the node of a view operator by its geometry over an array of the input's shape; the offset is traced."""
+    size = tuple(shape.shape)
+    start = Geometry(size, views.contiguous_strides(size), 0, dtypes.BY_NUMPY[shape.dtype], False, False)
+    return _step(edge, op.node, start, op.view(start, *statics))
+
+
+dispatch.moving_view = moving_view
 
 
 def regenerate(view: TensorBase) -> Node:
