@@ -68,8 +68,8 @@ def _add(hooks: Any, hook: Any, prepend: bool = False) -> RemovableHandle:
 class Optimizer:
     """The base class of all optimizers.
 
-    ``params`` is an iterable of tensors, of (name, tensor) pairs or of dictionaries, each a parameter group with options of
-    its own; ``defaults`` holds the options that a group does not give. A subclass defines ``step``.
+    ``params`` is an iterable of tensors, of (name, tensor) pairs or of dictionaries, each a parameter group with
+    options of its own; ``defaults`` holds the options that a group does not give. A subclass defines ``step``.
 
     >>> w = torch.nn.Parameter(torch.tensor([1.]))
     >>> opt = torch.optim.SGD([w], lr=0.5)
@@ -186,15 +186,16 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a parameter group, a dictionary with "params" and the options that differ from the defaults.
 
-        Raises TypeError for what are no tensors, ValueError for tensors that are not leaves, that another group has, or that
-        lack a required option.
+        Raises TypeError for what are no tensors, ValueError for tensors that are not leaves, that another group has, or
+        that lack a required option.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         given = param_group["params"]
         if isinstance(given, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will change"
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in"
+                " sets will change"
                 " between runs. Please use a list instead."
             )
         params = [given] if isinstance(given, TensorBase) else list(given)
@@ -217,7 +218,8 @@ class Optimizer:
             param_group.setdefault(name, default)
         if len(params) != len({id(p) for p in params}):
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; see"
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error;"
+                " see"
                 " github.com/pytorch/pytorch/issues/40967 for more information",
                 stacklevel=3,
             )

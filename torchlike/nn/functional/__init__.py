@@ -1,10 +1,14 @@
 """The functions behind the layers of ``torch.nn``."""
 
 from torchlike.nn.functional.activation import *
+from torchlike.nn.functional.adaptive import *
 from torchlike.nn.functional.classification import *
+from torchlike.nn.functional.conv import *
 from torchlike.nn.functional.dropout import *
 from torchlike.nn.functional.embedding import *
 from torchlike.nn.functional.linear import *
 from torchlike.nn.functional.normalization import *
+from torchlike.nn.functional.padding import *
+from torchlike.nn.functional.pooling import *
 from torchlike.nn.functional.random_activation import *
 from torchlike.nn.functional.regression import *

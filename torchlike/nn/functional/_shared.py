@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
-from torchlike._core import tape
+from torchlike._core import dispatch, tape
 from torchlike._core.errors import check
 from torchlike._core.tensor_state import TensorBase, modes
 
@@ -67,3 +69,11 @@ def no_complex_gradient(function: str, *tensors: Any) -> None:
     """Refuse the gradients of complex tensors for functions that have none."""
     if modes.grad and any(tape.requires_grad(t) and t.is_complex() for t in tensors):
         raise RuntimeError(f"{function} does not support automatic differentiation for outputs with complex dtype.")
+
+
+def seen_on_host(tensor: Any) -> np.ndarray[Any, Any] | None:
+    """The values of a tensor for a check of them; None where that would mean to wait for a device, or to trace."""
+    values = dispatch.array_of(tensor)
+    if isinstance(values, jax.core.Tracer | jax.ShapeDtypeStruct) or values.device.platform != "cpu":
+        return None
+    return np.asarray(values)

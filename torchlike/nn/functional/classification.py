@@ -11,7 +11,14 @@ import numpy as np
 from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, defvjp, op
-from torchlike.nn.functional._shared import expect_tensor, ndim, not_differentiable, reduced, reduction_name
+from torchlike.nn.functional._shared import (
+    expect_tensor,
+    ndim,
+    not_differentiable,
+    reduced,
+    reduction_name,
+    seen_on_host,
+)
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 from torchlike.ops._geometry import show
 
@@ -61,15 +68,12 @@ def _check_classes(input: Array, target: Array, weight: Array | None) -> None:
 
 def _in_bounds(input: Any, target: Any, *rest: Any) -> None:
     """Refuse class indices that are none; on an accelerator nobody waits for the values to tell."""
-    labels = dispatch.array_of(target)
-    if isinstance(labels, jax.core.Tracer | jax.ShapeDtypeStruct) or labels.device.platform != "cpu":
-        return
-    if labels.dtype not in (np.int64, np.uint8) or not labels.size:
+    values = seen_on_host(target)
+    if values is None or values.dtype not in (np.int64, np.uint8) or not values.size:
         return
     shape = dispatch.shape_of(input)
     classes = shape[1] if len(shape) > 1 else shape[0]
     ignore_index = next(r for r in rest if type(r) is int)
-    values = np.asarray(labels)
     low, high = int(values.min()), int(values.max())
     if low >= 0 and high < classes:
         return
@@ -347,11 +351,8 @@ def _check_smoothing(value: float) -> None:
 
 def _probabilities_only(input: Any, *rest: Any) -> None:
     """Refuse an input outside [0, 1], where its values can be seen."""
-    values = dispatch.array_of(input)
-    if isinstance(values, jax.core.Tracer | jax.ShapeDtypeStruct) or values.device.platform != "cpu":
-        return
-    if np.dtype(values.dtype).kind in "fV" and values.size:
-        host = np.asarray(values)
+    host = seen_on_host(input)
+    if host is not None and host.dtype.kind in "fV" and host.size:
         check(not bool(((host < 0) | (host > 1)).any()), "all elements of input should be between 0 and 1")
 
 

@@ -12,24 +12,16 @@ from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.autograd import no_grad
-from torchlike.nn.functional._shared import expect_tensor, ndim, no_complex_gradient
+from torchlike.nn.functional._shared import expect_tensor, ndim, no_complex_gradient, seen_on_host
 
 __all__ = ["embedding", "embedding_bag"]
 
 Tensor = Any
 
 
-def _host(tensor: Any) -> np.ndarray[Any, Any] | None:
-    """The values of a tensor where they can be seen without waiting for a device; None elsewhere."""
-    values = dispatch.array_of(tensor)
-    if isinstance(values, jax.core.Tracer | jax.ShapeDtypeStruct) or values.device.platform != "cpu":
-        return None
-    return np.asarray(values)
-
-
 def _in_table(weight: Any, indices: Any, *rest: Any) -> None:
     """Refuse rows that the table does not have."""
-    rows = _host(indices)
+    rows = seen_on_host(indices)
     if rows is None or not rows.size or rows.dtype.kind not in "iu":
         return
     if int(rows.min()) < 0 or int(rows.max()) >= dispatch.shape_of(weight)[0]:
@@ -214,7 +206,7 @@ def embedding_bag(
             raise ValueError("offsets has to be a 1D Tensor but got None")
         if ndim(offsets) != 1:
             raise ValueError("offsets has to be a 1D Tensor")
-        found = _host(offsets)
+        found = seen_on_host(offsets)
         if found is None:
             raise NotImplementedError("embedding_bag: offsets inside compiled code or on a device without host access")
         starts, flat = found, input
@@ -254,5 +246,5 @@ def embedding_bag(
         _in_table(weight, flat)
         _renorm(weight, flat, max_norm, norm_type)
     _in_table(weight, flat)
-    bags = dispatch.wrap_host(_bags_of(np.asarray(starts), total), weight.device)
+    bags = dispatch.wrapseen_on_host(_bags_of(np.asarray(starts), total), weight.device)
     return _embedding_bag(weight, flat, bags, per_sample_weights, count, mode, row, bool(scale_grad_by_freq))
