@@ -22,6 +22,7 @@ DOCSTRINGS = documented()
 
 
 @pytest.mark.filterwarnings("ignore:torch.range is deprecated")  # and says so in its example
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
 @pytest.mark.parametrize("path", DOCSTRINGS)
 def test_docstring(path: str):
     assert failures(DOCSTRINGS[path], path, {"torch": torchlike}) == ""

@@ -97,9 +97,11 @@ def reduce_tensor(tensor: Any) -> Any:
         )
     geometry = dispatch.geometry_of(tensor)
     state = dict(tensor.__dict__) or None
+    # Tensor calls itself a class of a module "torch", where pickle would not find it.
+    cls = None if type(tensor) is classes.tensor else type(tensor)
     return (
         rebuild,
-        (type(tensor), _PickledStorage.of(tensor._storage), tuple(geometry), tensor._requires_grad, OrderedDict()),
+        (cls, _PickledStorage.of(tensor._storage), tuple(geometry), tensor._requires_grad, OrderedDict()),
         state,
     )
 
@@ -134,12 +136,15 @@ def _device_name(storage: Storage) -> str:
     return str(dispatch.layout.of_array(storage.array))
 
 
-def rebuild(cls: type, carrier: _PickledStorage, geometry: tuple[Any, ...], requires_grad: bool, hooks: Any) -> Any:
+def rebuild(
+    cls: type | None, carrier: _PickledStorage, geometry: tuple[Any, ...], requires_grad: bool, hooks: Any
+) -> Any:
     """Unpickling: the tensor that `reduce_tensor` took apart."""
     tensor = dispatch.wrap(None)
     tensor._storage = carrier.storage
     _sharing.place(tensor, Geometry(*geometry))
-    tensor.__class__ = cls
+    if cls is not None:
+        tensor.__class__ = cls
     tensor._requires_grad = requires_grad
     return tensor
 

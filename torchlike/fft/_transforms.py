@@ -12,7 +12,7 @@ from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type, wrap_dim
 from torchlike._core.op import Array, op
-from torchlike.ops._checks import COMPLEX, FLOATS, HALF, is_in
+from torchlike.ops._checks import FLOATS, HALF, is_in
 
 Tensor = Any
 Dims = tuple[int, ...]
@@ -26,9 +26,8 @@ _AT_ONCE = 3
 def _scaled(x: Array, count: int, normalization: int) -> Array:
     if normalization == NONE:
         return x
-    real = x.real.dtype if is_in(x, COMPLEX) else x.dtype
     factor = 1 / math.sqrt(count) if normalization == BY_ROOT else 1 / count
-    return x * jnp.asarray(factor, real)
+    return x * jnp.asarray(factor, x.dtype)
 
 
 def _count(shape: tuple[int, ...], dims: Dims) -> int:
@@ -48,7 +47,7 @@ def _many(x: Array, dims: Dims, forward: bool) -> Array:
         part = dims[start : start + _AT_ONCE]
         x = _along(x, part, kind, tuple(x.shape[d] for d in part))
         if not forward:
-            x = x * jnp.asarray(_count(x.shape, part), x.real.dtype)
+            x = x * jnp.asarray(_count(x.shape, part), x.dtype)
     return x
 
 
@@ -72,7 +71,7 @@ def _fft_r2c(input: Array, dim: Dims, normalization: int, onesided: bool) -> Arr
         is_in(input, FLOATS),
         f"Only supports floating-point dtypes, but found: {scalar_type(input.dtype)}",
     )
-    kind = jnp.result_type(input.dtype, jnp.complex64)
+    kind = jnp.complex128 if input.dtype == jnp.float64 else jnp.complex64
     shape = list(input.shape)
     if onesided:
         shape[dim[-1]] = shape[dim[-1]] // 2 + 1

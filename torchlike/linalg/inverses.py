@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from torchlike import return_types
 from torchlike._core import dispatch
@@ -134,10 +135,10 @@ def check_tolerances(function: str, **tolerances: Any) -> None:
     """Refuse complex tolerances."""
     for name, value in tolerances.items():
         if isinstance(value, TensorBase):
+            kind = dispatch.shaped(value).dtype
             check(
-                not value.is_complex(),
-                f"torch.linalg.{function}: {name} tensor of complex type is not supported. Got "
-                f"{scalar_type(value.dtype)}",
+                kind not in COMPLEX,
+                f"torch.linalg.{function}: {name} tensor of complex type is not supported. Got {scalar_type(kind)}",
             )
 
 
@@ -176,7 +177,7 @@ def _as_tensor(value: Any, like: Tensor) -> Tensor | None:
     """A tolerance as a tensor: a number is one for all matrices."""
     if value is None or isinstance(value, TensorBase):
         return value
-    return dispatch.wrap_host(jnp.asarray(float(value), jnp.float64), dispatch.device_of(like))
+    return dispatch.wrap_host(np.asarray(float(value)), dispatch.device_of(like))
 
 
 @composite

@@ -107,7 +107,7 @@ def _factor_one(A: Array, hermitian: bool) -> tuple[Array, Array, Array]:
         W = _swapped(W, source, target, k)
         done = lax.cond(single, one, two, W, k)
         W = jnp.where(nothing, W, done)
-        info = jnp.where(nothing & (info == 0), k + 1, info).astype(jnp.int32)
+        info = jnp.where(nothing & (info == 0), (k + 1).astype(jnp.int32), info)
         sign = jnp.where(single, 1, -1)
         number = (sign * (target + 1)).astype(jnp.int32)
         second = jnp.where(single, pivots, pivots.at[jnp.minimum(k + 1, n - 1)].set(number))
@@ -278,7 +278,7 @@ def _ldl_solve(LD: Array, pivots: Array, B: Array, hermitian: bool) -> Array:
     pivots = jnp.broadcast_to(pivots, (*batch, size)).reshape(-1, size)
     right = jnp.broadcast_to(B, (*batch, m, n)).reshape(-1, m, n)
     many = hermitian and is_in(LD, COMPLEX)
-    return jax.vmap(lambda *one: _solve_one(*one, many))(LD, pivots, right).reshape(*batch, m, n)
+    return jax.vmap(lambda a, p, b: _solve_one(a, p, b, many))(LD, pivots, right).reshape(*batch, m, n)
 
 
 @defvjp(_ldl_solve)

@@ -324,8 +324,9 @@ def matrix_rank(
     share: Any = rtol
     if rtol is None:
         share = default_tolerance(A.dtype.np, shaped.shape)
-        if isinstance(atol, TensorBase):
-            share = share * (atol <= 0).to(values.dtype)
+        if atol is not None and isinstance(atol, TensorBase):
+            given: Tensor = atol
+            share = share * (given <= 0).to(values.dtype)
         elif atol is not None and atol > 0:
             share = 0.0
     bound = amax(values, -1) * share

@@ -84,7 +84,8 @@ def _qr(input: Array, mode: str) -> tuple[Array, Array]:
 @defvjp(_qr)
 @conjugated
 def _(grad, inputs, outputs, mode):
-    return (qr_gradient(*grad, *outputs, mode),)
+    (gQ, gR), (Q, R) = grad, outputs
+    return (qr_gradient(gQ, gR, Q, R, mode),)
 
 
 @composite
@@ -158,7 +159,7 @@ def reflected(input: Array, tau: Array, target: Array, *, backwards: bool, adjoi
 
 
 def _product(input: Array, tau: Array) -> Array:
-    unit = jnp.broadcast_to(jnp.eye(*input.shape[-2:], dtype=input.dtype), input.shape)
+    unit = jnp.broadcast_to(jnp.eye(input.shape[-2], input.shape[-1], dtype=input.dtype), input.shape)
     return reflected(input, tau, unit, backwards=True, adjoint=False)
 
 

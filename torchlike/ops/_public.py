@@ -7,10 +7,14 @@ from torchlike.ops.complex_views import *
 from torchlike.ops.convert import *
 from torchlike.ops.copy import *
 from torchlike.ops.create import *
+from torchlike.ops.distances import *
 from torchlike.ops.einsum import *
 from torchlike.ops.fill import *
 from torchlike.ops.index import *
 from torchlike.ops.join import *
+from torchlike.ops.linalg_decompositions import *
+from torchlike.ops.linalg_lowrank import *
+from torchlike.ops.linalg_matrices import *
 from torchlike.ops.masked import *
 from torchlike.ops.matmul import *
 from torchlike.ops.norms import *
@@ -34,6 +38,8 @@ from torchlike.ops.slicing import *
 from torchlike.ops.softmax import *
 from torchlike.ops.sort import *
 from torchlike.ops.special_functions import *
+from torchlike.ops.spectral import *
 from torchlike.ops.statistics import *
 from torchlike.ops.unique import *
 from torchlike.ops.view_copies import *
+from torchlike.ops.windows import *

@@ -212,7 +212,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
     Raises RuntimeError for a number of weights that is neither.
 
-    >>> torch.prelu(torch.tensor([-1., 2.]), torch.tensor([0.25]))
+    >>> torch.nn.functional.prelu(torch.tensor([-1., 2.]), torch.tensor([0.25]))
     tensor([-0.2500,  2.0000])
     """
     expect_tensor("prelu", "input", 1, input)
@@ -320,7 +320,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return ``input * relu6(input + 3) / 6``.
 
     >>> torch.nn.functional.hardswish(torch.tensor([-4., 3.]))
-    tensor([-0.,  3.])
+    tensor([-0., 3.])
     """
     return _pick(inplace, _hardswish, input)
 

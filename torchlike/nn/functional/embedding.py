@@ -246,5 +246,5 @@ def embedding_bag(
         _in_table(weight, flat)
         _renorm(weight, flat, max_norm, norm_type)
     _in_table(weight, flat)
-    bags = dispatch.wrapseen_on_host(_bags_of(np.asarray(starts), total), weight.device)
+    bags = dispatch.wrap_host(_bags_of(np.asarray(starts), total), weight.device)
     return _embedding_bag(weight, flat, bags, per_sample_weights, count, mode, row, bool(scale_grad_by_freq))

@@ -39,7 +39,7 @@ def _total(order: float) -> Kernel:
 
         def function(*arrays: Any) -> Any:
             parts = [_norm(a, order) for a in arrays]
-            kind = jnp.result_type(*(p.dtype for p in parts)) if len({p.dtype for p in parts}) == 1 else parts[0].dtype
+            kind = parts[0].dtype
             return _norm(jnp.stack([p.astype(kind) for p in parts]), order)
 
         found = _norms[order] = Kernel(function, "total_norm", "LinalgVectorNormBackward0")
@@ -112,7 +112,7 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Scale the gradients of parameters in place so that their total norm is at most ``max_norm``; returns the norm before.
+    """Scale the gradients of parameters in place to a total norm of at most ``max_norm``; return the norm before.
 
     >>> w = torch.nn.Parameter(torch.zeros(2))
     >>> w.grad = torch.tensor([3., 4.])

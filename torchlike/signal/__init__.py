@@ -1,0 +1,3 @@
+"""Signal processing: ``torch.signal``."""
+
+from torchlike.signal import windows as windows
