@@ -254,7 +254,7 @@ def package_stub() -> str:
             functions.append(function_stub(public, value))
         else:
             imports.append(f"from {module} import {name} as {public}")
-    body = "\n".join(sorted(functions))
+    body = "\n".join(sorted(set(functions)))
     numbers = "_Number: TypeAlias = _bool | _int | _float | _complex\n"
     return HEADER + "\n" + _prelude(body) + "\n".join(sorted(set(imports))) + f"\n\n{numbers}\n{body}\n"
 

@@ -147,8 +147,8 @@ class BackwardPlan:
             inputs.update(previous.inputs)
             outputs.update(previous.outputs)
         assert all(i < n_in for i in inputs)
-        self.inputs = tuple(sorted(inputs))
-        self.outputs = tuple(sorted(outputs))
+        self.inputs: tuple[int, ...] = tuple(sorted(inputs))
+        self.outputs: tuple[int, ...] = tuple(sorted(outputs))
         self.n_out = n_out
         # Tensors that are not kept stand in the backward as zeros of their shape; numbers that nothing reads as zero.
         self.loose = tuple(i for i, x in enumerate(operands) if i not in inputs and hasattr(x, "shape"))

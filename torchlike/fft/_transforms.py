@@ -111,10 +111,10 @@ def _in_memory_order(strides: tuple[int, ...], dims: Dims) -> Dims:
 
 def _lay(result: Tensor, strides: tuple[int, ...], dims: Dims) -> Tensor:
     """Give a fresh result the strides PyTorch's have for an input of these strides; no data moves."""
-    shape = dispatch.shape_of(result)
+    shape: tuple[int, ...] = dispatch.shape_of(result)
     rest = tuple(d for d in range(len(shape)) if d not in dims)
     order = (*_in_memory_order(strides, rest), *dims)
-    if order != tuple(range(len(shape))) and math.prod(shape):
+    if order != tuple(range(len(shape))) and 0 not in shape:
         stride, step = [0] * len(shape), 1
         for d in reversed(order):
             stride[d] = step

@@ -74,11 +74,8 @@ def _slogdet(A: Array) -> tuple[Array, Array, Array, Array]:
     LU, pivots, _ = factored(A)
     diagonal = diagonal_of(LU)
     sizes = jnp.abs(diagonal)
-    units = (
-        jnp.where(sizes == 0, 0, diagonal / jnp.where(sizes == 0, 1, sizes))
-        if is_in(A, COMPLEX)
-        else jnp.sign(diagonal)
-    )
+    safe = jnp.where(sizes == 0, 1, sizes).astype(A.dtype)
+    units = jnp.where(sizes == 0, 0, diagonal / safe) if is_in(A, COMPLEX) else jnp.sign(diagonal)
     sign = _parity(pivots, A.dtype) * jnp.prod(units, -1)
     return sign, jnp.sum(jnp.log(sizes), -1), LU, pivots
 
@@ -89,7 +86,7 @@ def _(grad, inputs, outputs):
     (A,), (sign, _, LU, pivots) = inputs, outputs
     flow = grad[1].astype(A.dtype)
     if is_in(A, COMPLEX):
-        flow = flow - 1j * (conj(grad[0]) * sign).imag
+        flow = flow - 1j * (conj(grad[0]) * sign).imag.astype(A.dtype)
     return (factored_solve(A, LU, pivots, flow[..., None, None] * eye_like(A), adjoint=True),)
 
 

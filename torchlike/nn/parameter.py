@@ -84,8 +84,9 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             found = memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)
         return found
 
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        return "Parameter containing:\n" + super().__repr__(tensor_contents=tensor_contents)
+    # mypy takes the keyword of a special method for a positional one.
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:  # type: ignore[override]
+        return "Parameter containing:\n" + super().__repr__(tensor_contents=tensor_contents)  # type: ignore[call-arg]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         state = self.__dict__ or None
@@ -160,7 +161,7 @@ def is_lazy(param: Any) -> bool:
     return isinstance(param, UninitializedTensorMixin)
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
     """A parameter whose shape is not known yet, as lazy modules have before their first call.
 
     >>> p = torch.nn.parameter.UninitializedParameter()
@@ -206,6 +207,8 @@ class Buffer(Tensor, metaclass=_BufferMeta):
 
     __module__ = "torch.nn.parameter"
 
+    persistent: bool
+
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         if data is None:
             data = empty_like_nothing()
@@ -217,7 +220,7 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     __torch_function__ = without_torch_function  # type: ignore[assignment]
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """A buffer whose shape is not known yet, as lazy modules have before their first call."""
 
     cls_to_become = Tensor

@@ -191,7 +191,7 @@ def lobpcg(
 
     With B those of ``A x = lambda B x`` for positive-definite B. The iteration begins with ``X`` (or ``n`` random
     vectors), is preconditioned by ``iK`` and ends when the residuals are below ``tol`` or after ``niter`` steps
-    (default 1000). ``tracker`` is called with the state of every step. One method serves for "basic" and "ortho", and
+    (default 1000). ``tracker`` is called with the state of every step. One method serves "basic" and "ortho", and
     its parameters ``ortho_*`` have no effect here. Raises NotImplementedError where a gradient is asked for.
 
     >>> A = torch.diag(torch.arange(1.0, 13.0))

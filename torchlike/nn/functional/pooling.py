@@ -113,8 +113,8 @@ def _max_pool(
     edges = windows.edges(size, out, kernel, stride, padding, dilation)
     lead = input.ndim - dims
     padded = jnp.pad(input, ((0, 0),) * lead + edges, constant_values=_lowest(input.dtype))
-    best: Array = None
-    index: Array = None
+    best: Any = None
+    index: Any = None
     for position in windows.positions(kernel):
         part = windows.strided(padded, position, out, stride, dilation)
         where = jnp.asarray(windows.flat_indices(size, position, out, stride, padding, dilation).astype(np.int32))

@@ -19,6 +19,10 @@ __all__ = ["l1_loss", "mse_loss"]
 Tensor = Any
 
 
+def _size(tensor: Any) -> Any:
+    return tensor.size()
+
+
 def check_pair(input: Tensor, target: Tensor) -> None:
     """Refuse what is no tensor; warn of shapes that differ and are broadcast, since that is seldom meant."""
     if not (isinstance(input, TensorBase) and isinstance(target, TensorBase)):
@@ -26,7 +30,7 @@ def check_pair(input: Tensor, target: Tensor) -> None:
         raise AttributeError(f"{type(wrong).__name__!r} object has no attribute 'size'")
     if shape_of(input) != shape_of(target):
         warnings.warn(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will"
+            f"Using a target size ({_size(target)}) that is different to the input size ({_size(input)}). This will"
             " likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=3,
         )

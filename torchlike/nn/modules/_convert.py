@@ -164,7 +164,7 @@ class Convertible:
 
 def _parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, bool, Any]:
     """Sort out the forms of ``Module.to``: device, dtype, non_blocking, memory_format."""
-    names = ("device", "dtype", "non_blocking", "copy")
+    names: tuple[str, ...] = ("device", "dtype", "non_blocking", "copy")
     given: dict[str, Any] = {}
     rest = list(args)
     if rest and isinstance(rest[0], TensorBase):

@@ -6,7 +6,6 @@ import itertools
 import warnings
 from typing import Any
 
-from torchlike.nn.modules.module import Module
 from torchlike.nn.parameter import is_lazy
 
 __all__ = ["LazyModuleMixin"]
@@ -70,7 +69,7 @@ class LazyModuleMixin:
         if module.cls_to_become is not None:
             module.__class__ = module.cls_to_become
 
-    def _replicate_for_data_parallel(self) -> Module:
+    def _replicate_for_data_parallel(self) -> Any:
         raise RuntimeError(
             "Modules with uninitialized parameters can't be used with `DataParallel`. Run a dummy forward pass to"
             " correctly initialize the modules"

@@ -454,7 +454,7 @@ class Module(Calls, Stateful, Convertible):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Reset the gradients of all parameters: to None, or in place to zeros."""
         for parameter in self.parameters():
-            grad = parameter._grad
+            grad: Any = parameter._grad
             if grad is None:
                 continue
             if set_to_none:
