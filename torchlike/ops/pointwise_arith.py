@@ -195,6 +195,10 @@ def _(grad, inputs, outputs):
 
 def _quotient(input: Array, other: Array) -> Array:
     refuse("div_cpu", input, FLOAT8)
+    given = operands_given()
+    if len(given) == 2 and given[1] is not None and given[1][1] != "dim":
+        # XLA would multiply by the reciprocal of a divisor that it sees broadcast, and so miss the last bit.
+        other = lax.optimization_barrier(other)
     return input / other
 
 
