@@ -81,8 +81,8 @@ def assume_constant_result(fn: Callable[..., Any]) -> Callable[..., Any]:
 def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
     """Return the names that ``torch.compile`` takes for its one backend, XLA.
 
-    >>> torch.compiler.list_backends()
-    ['inductor']
+    >>> "inductor" in torch.compiler.list_backends()
+    True
     """
     return ["inductor"]
 

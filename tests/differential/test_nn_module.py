@@ -126,7 +126,6 @@ def test_deep_copies() -> None:
     both(program)
 
 
-@pytest.mark.xfail(strict=True, reason="pickle looks for the class of plain tensors in a module named torch")
 def test_pickles() -> None:
     def program(t: Any) -> list[Any]:
         layer = t.nn.Linear(2, 2)

@@ -41,6 +41,16 @@ def scalar_type_tensor(dtype: Any) -> str:
     return f"{scalar_type(dtype)}Tensor"
 
 
+# The dtypes that had a legacy tensor type; PyTorch names the others by their C++ type in some messages.
+_LEGACY = frozenset({"Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double"})
+
+
+def cpp_type(dtype: Any) -> str:
+    """Return how PyTorch's C++ side prints the type of a CPU tensor: torch.FloatTensor, CPUBoolType."""
+    name = scalar_type(dtype)
+    return f"torch.{name}Tensor" if name in _LEGACY else f"CPU{name}Type"
+
+
 def check(condition: bool, message: str, exception: type[Exception] = RuntimeError) -> None:
     """Raise ``exception(message)`` unless ``condition`` holds."""
     if not condition:

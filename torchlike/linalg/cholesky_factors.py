@@ -42,8 +42,8 @@ def _first_bad_minor(A: Array) -> tuple[Array, Array]:
         rest = A[:, j] - L @ conj(before)
         pivot = rest[j].real
         fine = pivot > 0
-        root = jnp.sqrt(jnp.where(fine, pivot, 1))
-        done = jnp.where(rows > j, rest / root, jnp.where(rows == j, root.astype(A.dtype), L[:, j]))
+        root = jnp.sqrt(jnp.where(fine, pivot, 1)).astype(A.dtype)
+        done = jnp.where(rows > j, rest / root, jnp.where(rows == j, root, L[:, j]))
         stopped = L[:, j].at[j].set(pivot.astype(A.dtype))
         going = info == 0
         L = L.at[:, j].set(jnp.where(going, jnp.where(fine, done, stopped), L[:, j]))

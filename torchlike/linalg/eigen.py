@@ -68,7 +68,9 @@ def _eigvalsh(input: Array, lower: bool) -> Array:
 def _(grad, inputs, outputs, UPLO, vectors):
     gL, gV = grad
     L, V = outputs
-    inner = mm(mH(V), gV)
+    flow = mm(mH(V), gV)
+    # Along the unitary matrices, where a step is V times an antihermitian matrix.
+    inner = (flow - mH(flow)) / 2
     distance = L[..., None, :] - L[..., :, None]
     n = L.shape[-1]
     off = divided(inner, jnp.where(jnp.eye(n, dtype=bool), 1, distance).astype(V.dtype))
@@ -127,7 +129,7 @@ def _check_general(input: Array, function: str) -> None:
 
 
 def _complex(x: Array) -> Any:
-    return jnp.result_type(x.dtype, jnp.complex64)
+    return jnp.complex128 if x.dtype in (jnp.float64, jnp.complex128) else jnp.complex64
 
 
 @op(method=False, node="LinalgEigBackward0")
@@ -151,7 +153,7 @@ def _(grad, inputs, outputs, name):
     eye = jnp.eye(n, dtype=bool)
     VhgV = mm(mH(V), gV)
     # LAPACK's eigenvectors have norm 1: what would change their length is taken away.
-    inner = VhgV - mm(mH(V), V * diagonal_of(VhgV).real[..., None, :])
+    inner = VhgV - mm(mH(V), V * diagonal_of(VhgV).real.astype(V.dtype)[..., None, :])
     distance = conj(L[..., None, :] - L[..., :, None])
     inner = jnp.where(eye, embed(gL), divided(inner, jnp.where(eye, 1, distance)))
     if not inner.size:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torchlike._core import dtype as dtypes
-from torchlike._core.errors import check, scalar_type, wrap_dim
+from torchlike._core.errors import check, cpp_type, wrap_dim
 from torchlike._core.views import Geometry, contiguous_strides
 
 Ints = Sequence[int]
@@ -94,7 +94,7 @@ def expanded(g: Geometry, size: Ints) -> Geometry:
     ndim, new = len(g.size), len(size)
     check(
         new >= ndim,
-        f"expand(torch.{scalar_type(g.dtype)}Tensor{{{show(g.size)}}}, size={show(size)}): the number of sizes provided"
+        f"expand({cpp_type(g.dtype)}{{{show(g.size)}}}, size={show(size)}): the number of sizes provided"
         f" ({new}) must be greater or equal to the number of dimensions in the tensor ({ndim})",
     )
     sizes: list[int] = [0] * new
