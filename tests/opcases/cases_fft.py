@@ -24,7 +24,8 @@ WINDOWS = ("bartlett_window", "blackman_window", "hamming_window", "hann_window"
 CASES = [
     *(_transform(name, *ONE, bad=BAD) for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")),
     *(
-        _transform(name + end, *MANY, bad=(BAD[0], BAD[2]))
+        # What PyTorch writes into out= for ihfft2 and ihfftn over one dimension is not set.
+        _transform(name + end, *(s for s in MANY if name != "ihfft" or s != "x, dim=0"), bad=(BAD[0], BAD[2]))
         for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")
         for end in ("2", "n")
     ),

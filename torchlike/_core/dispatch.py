@@ -220,7 +220,7 @@ def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> An
     results = [as_view(tensor, g) for g in found]
     for result in results:
         tape.note_view(result, tensor, "multi_output")
-    if modes.grad and (tensor._requires_grad or tensor._base is not None):
+    if results and modes.grad and (tensor._requires_grad or tensor._base is not None):
         _record_view(op, statics, tensor, results)
     return tuple(results)
 

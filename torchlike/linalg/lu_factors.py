@@ -270,7 +270,7 @@ def _lu_solve(LU: Array, pivots: Array, B: Array, left: bool, adjoint: bool) -> 
     """X of ``A X = B`` for given factors."""
     check_factors(LU, pivots, B)
     check_solvable("linalg.lu_solve", LU, B, left)
-    refuse("lu_solve_cpu", LU, HALF)
+    refuse("linalg.lu_solve_cpu", LU, HALF)
     batch = broadcast_shapes(LU.shape[:-2], B.shape[:-2])
     order = jnp.broadcast_to(permutation_of(pivots, LU.shape[-1]), (*batch, LU.shape[-1]))
     LU = jnp.broadcast_to(LU, (*batch, *LU.shape[-2:]))

@@ -312,7 +312,7 @@ def matrix_rank(
     check_matrix(shaped, "torch.linalg.matrix_rank", "input")
     check_tolerances("matrix_rank", atol=atol, rtol=rtol)
     check(
-        is_in(shaped, COMPLEX) or (A.dtype.itemsize >= 4 and A.is_floating_point()),
+        tol is not None or is_in(shaped, COMPLEX) or (A.dtype.itemsize >= 4 and A.is_floating_point()),
         "This function doesn't handle types other than float and double",
     )
     if hermitian:

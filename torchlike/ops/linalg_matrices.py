@@ -12,7 +12,7 @@ from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, defvjp, op
-from torchlike.linalg._common import check_square, check_tensors, give
+from torchlike.linalg._common import check_floating, check_square, check_tensors, give
 from torchlike.linalg.determinants import _det, _slogdet
 from torchlike.linalg.inverses import inv, pinv
 from torchlike.linalg.norms import matrix_norm
@@ -79,6 +79,7 @@ def logdet(input: Tensor) -> Tensor:
     """
     check_tensors("logdet", input=input)
     check_square(dispatch.shaped(input), "logdet")
+    check_floating(dispatch.shaped(input), "logdet", half=False)
     sign, logabsdet, _, _ = _slogdet(input)
     if input.is_complex():
         return sign.log() + logabsdet
@@ -192,6 +193,10 @@ def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tenso
     tensor(5.)
     """
     check_tensors("frobenius_norm", input=input)
+    check(
+        input.is_floating_point() or input.is_complex(),
+        f"norm(): input dtype should be either floating point or complex. Got {scalar_type(input.dtype)} instead.",
+    )
     dims = (dim,) if isinstance(dim, int) else tuple(dim)
     check(len(dims) <= 2, f"Expected at most 2 dimensions, but got {len(dims)} dimensions instead.")
     return _vector_norm(input, 2.0, dims, keepdim, None, out=out)
