@@ -6,14 +6,21 @@ from functools import cache
 from typing import Any
 
 import pytest
+from known_differences import DIFFERENCES
 from opcases import case as cases
 from opcases import harness
 
 import torchlike
 from torchlike._core.op import registry
 
+
+def _marks(name: str) -> Any:
+    reason = DIFFERENCES.get(name)
+    return () if reason is None else pytest.mark.xfail(strict=True, reason=reason)
+
+
 CASES = [
-    pytest.param(family, case, dtype, id=f"{case.name}-{dtype}")
+    pytest.param(family, case, dtype, id=f"{case.name}-{dtype}", marks=_marks(f"{case.name}-{dtype}"))
     for family in cases.families()
     for case in cases.load(family)
     for dtype in case.dtype_names
@@ -40,6 +47,7 @@ def covered_names() -> set[str]:
     return {n for f in cases.families() for c in cases.load(f) for n in (c.name, *c.aliases)}
 
 
+@pytest.mark.xfail(strict=True, reason="creation, random, linalg, fft and some of nn have no cases yet")
 def test_every_operator_has_a_case() -> None:
     covered = covered_names()
     missing = []
