@@ -17,7 +17,7 @@ from torchlike._core import dtype as dtypes
 from torchlike._core.dtype import BY_NAME
 from torchlike._core.kernels import TENSOR, Kernel, run
 from torchlike._core.storage import Storage
-from torchlike._core.tensor_state import TensorBase, classes, modes
+from torchlike._core.tensor_state import TensorBase, announce_plain, classes, modes
 from torchlike._core.views import Geometry, Memory
 
 if TYPE_CHECKING:
@@ -487,6 +487,9 @@ def _call_slowly(
         return result
     clean = tuple(_clean_operand(op, x) for x in operands)
     if op.view is not None:
+        _entry(op, op.operand_params[0], clean[0])  # refuses what is no tensor
+        # A subclass that leaves PyTorch's behaviour alone is computed as a plain tensor from here on.
+        announce_plain(type(clean[0]))
         return again(op, clean, hashable(statics))
     fixed = hashable(statics)
     pattern = _pattern(op, clean, fixed)
