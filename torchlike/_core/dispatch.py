@@ -63,7 +63,7 @@ def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any =
     except TypeError:  # a list among the statics
         plan = None
     if plan is None or modes.function_modes:
-        return _call_slowly(op, operands, statics, out, call, op.plans, inplace=False)
+        return call_slowly(op, operands, statics, out, call, op.plans, inplace=False)
     values = list(operands)
     graph = strided = False
     for i in plan.tensors:
@@ -80,8 +80,8 @@ def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any =
             graph = True
     try:
         outs = run(plan.kernel, values)
-    except Exception as error:  # noqa: BLE001 - whatever it is, _recover raises it again unless it has an answer
-        outs = _recover(error, plan.kernel, values)
+    except Exception as error:  # noqa: BLE001 - whatever it is, recover raises it again unless it has an answer
+        outs = recover(error, plan.kernel, values)
     stride = (
         layout.elementwise_strides(outs, [operands[i] for i in plan.tensors]) if strided and plan.elementwise else None
     )
@@ -137,7 +137,13 @@ def attach(node: tape.Node, results: Sequence[TensorBase]) -> None:
             result._requires_grad = True
 
 
-def call_arrays(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any = None) -> Any:
+def call_arrays(
+    op: Op,
+    operands: tuple[Any, ...],
+    statics: tuple[Any, ...],
+    out: Any = None,
+    then: Callable[..., Any] = call,
+) -> Any:
     """Run an operator some of whose operands are sequences of tensors."""
     flat: list[Any] = []
     lengths: list[int] = []
@@ -153,7 +159,7 @@ def call_arrays(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out
         else:
             flat.append(x)
             lengths.append(-1)
-    return call(op, tuple(flat), (*statics, tuple(lengths)), out)
+    return then(op, tuple(flat), (*statics, tuple(lengths)), out)
 
 
 def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -163,7 +169,7 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) ->
     except TypeError:
         plan = None
     if plan is None or modes.function_modes:
-        return _call_slowly(op, operands, statics, None, call_inplace, op.inplace_plans, inplace=True)
+        return call_slowly(op, operands, statics, None, call_inplace, op.inplace_plans, inplace=True)
     target = operands[0]
     check_inplace(target, operands, op.name)
     values = list(operands)
@@ -179,8 +185,8 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) ->
             overlap.check(op.name, geometry_of(target), geometry_of(tensor))
     try:
         result = run(plan.kernel, values)
-    except Exception as error:  # noqa: BLE001 - whatever it is, _recover raises it again unless it has an answer
-        result = _recover(error, plan.kernel, values)
+    except Exception as error:  # noqa: BLE001 - whatever it is, recover raises it again unless it has an answer
+        result = recover(error, plan.kernel, values)
     node = None
     if graph and modes.grad and tape.differentiable(result.dtype):
         node = tape.record(plan.kernel, values, plan.tensors, operands, (result,), (target._storage,), bump=1)
@@ -196,7 +202,7 @@ def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> An
     """Return a view of the first operand: no kernel runs, the result shares its storage."""
     (tensor,) = operands
     if type(tensor) not in classes.plain or modes.function_modes:
-        return _call_slowly(op, operands, statics, None, call_view, op.plans, inplace=False)
+        return call_slowly(op, operands, statics, None, call_view, op.plans, inplace=False)
     geometry = tensor._geometry or tensor._storage.geometry
     key = (geometry, statics)
     try:
@@ -300,8 +306,8 @@ def run_plan(plan: Plan, operands: tuple[Any, ...]) -> Any:
         values[i] = array_of(operands[i])
     try:
         outs = run(plan.kernel, values)
-    except Exception as error:  # noqa: BLE001 - whatever it is, _recover raises it again unless it has an answer
-        outs = _recover(error, plan.kernel, values)
+    except Exception as error:  # noqa: BLE001 - whatever it is, recover raises it again unless it has an answer
+        outs = recover(error, plan.kernel, values)
     if isinstance(outs, tuple):
         return _wrap_many(plan, operands, values, outs, True)
     result = wrap(outs)
@@ -472,7 +478,7 @@ rebase: Callable[..., None] = _not_loaded
 # The slow path: everything about a call that can be decided once
 
 
-def _call_slowly(
+def call_slowly(
     op: Op,
     operands: tuple[Any, ...],
     statics: tuple[Any, ...],
@@ -636,7 +642,7 @@ def plain_statics(op: Op, statics: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(fixed)
 
 
-def _recover(error: Exception, kernel: Kernel, values: list[Any]) -> Any:
+def recover(error: Exception, kernel: Kernel, values: list[Any]) -> Any:
     """Run what the compiled kernel refused for a reason that has an answer; else raise PyTorch's error."""
     if any(isinstance(v, jax.ShapeDtypeStruct) for v in values):
         return kernel.outputs(values)

@@ -40,7 +40,7 @@ class Kernel:
     for fewer of them is made again.
     """
 
-    __slots__ = ("backwards", "default", "epoch", "formula", "function", "jitted", "name", "node")
+    __slots__ = ("backwards", "default", "epoch", "formula", "function", "jitted", "keepings", "name", "node")
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Kernel:
         self.node = node
         self.epoch = 0
         self.backwards: dict[tuple[int, ...], BackwardPlan] = {}
+        self.keepings: dict[Any, Any] = {}  # see keeping.py
         self.default = dtypes.get_default_dtype()
         self.jitted = jax.jit(self._traced)
 
@@ -208,12 +209,12 @@ def _backward(
     """The gradients of the operands ``mask``, given those of the outputs ``present`` (PyTorch's complex convention)."""
     found: list[Any] = [None] * len(results)
     for i, grad in zip(present, grads, strict=True):
-        found[i] = _conj(grad)
+        found[i] = conj(grad)
     if kernel.formula is not None:
         cotangents = kernel.formula(mask, operands, results, found)
     else:
         cotangents = _vjp(kernel, mask, operands, results, found)
-    return tuple(_conj(c) for c in cotangents)
+    return tuple(conj(c) for c in cotangents)
 
 
 def _vjp(
@@ -246,7 +247,8 @@ def _vjp(
     return gradients
 
 
-def _conj(x: Any) -> Any:
+def conj(x: Any) -> Any:
+    """The complex conjugate; real arrays as they are."""
     return lax.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import jax
 
-from torchlike._core import dispatch
+from torchlike._core import dispatch, keeping
 from torchlike._core.arguments import given_ints
 from torchlike._core.kernels import Kernel, NoDerivative, make_kernel, operands_given
 from torchlike._core.promote import (
@@ -107,7 +107,6 @@ class Op:
         "params",
         "plans",
         "promote",
-        "random",
         "residuals",
         "static_params",
         "view",
@@ -120,11 +119,10 @@ class Op:
         self.promote = flags["promote"]
         self.check = flags["check"]
         self.view = flags["view"]
-        self.random = flags["random"]
         self.residuals = flags["residuals"]
         self.out = flags["out"]
         self.node = flags["node"] or node_name(self.qualified_name)
-        self.params = _parameters(body, skip=1 if self.random else 0)
+        self.params = _parameters(body)
         self.operand_params = tuple(p for p in self.params if p.kind in OPERAND_KINDS)
         self.static_params = tuple(p for p in self.params if p.kind not in OPERAND_KINDS)
         self.formula: Callable[..., Any] | None = None
@@ -166,9 +164,9 @@ def has_value(p: Param) -> bool:
     return p.default is not inspect.Parameter.empty and p.default is not None
 
 
-def _parameters(body: Callable[..., Any], skip: int) -> tuple[Param, ...]:
+def _parameters(body: Callable[..., Any]) -> tuple[Param, ...]:
     params = []
-    for position, p in enumerate(list(inspect.signature(body).parameters.values())[skip:]):
+    for position, p in enumerate(inspect.signature(body).parameters.values()):
         text = p.annotation if isinstance(p.annotation, str) else getattr(p.annotation, "__name__", str(p.annotation))
         main, *rest = [part.strip() for part in text.split("|")]
         kind = _KINDS.get(main, "static")
@@ -226,7 +224,6 @@ def op(
     inplace: bool | str = False,
     out: bool | None = None,
     view: Callable[..., Any] | None = None,
-    random: bool = False,
     node: str | Callable[..., str] | None = None,
     residuals: str = "auto",
     check: Callable[..., None] | None = None,
@@ -238,15 +235,16 @@ def op(
     """
 
     def declare(body: Callable[..., Any]) -> Callable[..., Any]:
+        if residuals not in ("auto", "vjp") or (residuals == "vjp" and (view is not None or inplace)):
+            raise ValueError(f"{body.__name__}: residuals={residuals!r}, which no view or in-place operator has")
         namespace = _namespace(body.__module__)
-        has_out = (view is None and not random) if out is None else out
+        has_out = view is None if out is None else out
         has_method = (namespace == "") if method is None else bool(method)
         record = Op(
             body,
             namespace,
             promote=promote,
             view=view,
-            random=random,
             residuals=residuals,
             out=has_out,
             node=node,
@@ -293,6 +291,8 @@ def defvjp(function: Callable[..., Any]) -> Callable[[F], F]:
     """Give an operator its own gradient formula ``(grad, inputs, outputs, **statics) -> one cotangent an input``."""
 
     def declare(formula: F) -> F:
+        if function.op.residuals == "vjp":  # type: ignore[attr-defined]
+            raise ValueError(f"{function.__name__} keeps the leaves of its vjp: a formula would not be asked")
         function.op.formula = formula  # type: ignore[attr-defined]
         return formula
 
@@ -380,7 +380,8 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
         target, tail = "call", ", out" if takes_out else ""
     if form == "inplace":
         target, tail = "call_inplace", ""
-    scope["_call"] = getattr(dispatch, target)
+    home = keeping if record.residuals == "vjp" else dispatch
+    scope["_call"] = getattr(home, target)
     name = public + ("_" if form == "inplace" else "")
     if record.check is not None:
         scope["_check"] = record.check
