@@ -42,15 +42,17 @@ class Keeping:
     def _forward(self, *operands: Any) -> tuple[Any, tuple[Any, ...]]:
         results: list[Any] = []
 
-        def differentiated(*values: Any) -> tuple[Any, ...]:
+        def differentiated(*values: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
             full = list(operands)
             for i, value in zip(self.mask, values, strict=True):
                 full[i] = value
             results.append(self.kernel.function(*full))
             outs = as_tuple(results[-1])
             self.selected = tuple(i for i, out in enumerate(outs) if differentiable(out.dtype))
-            return tuple(outs[i] for i in self.selected), outs  # type: ignore[return-value]
+            return tuple(outs[i] for i in self.selected), outs
 
+        chosen: Any
+        outs: Any
         chosen, pullback, outs = jax.vjp(differentiated, *(operands[i] for i in self.mask), has_aux=True)
         full = list(outs)
         for i, out in zip(self.selected, chosen, strict=True):
