@@ -48,7 +48,7 @@ def _positive(self: Any) -> Any:
 
 
 def _direct(record: Op, tail: tuple[Any, ...] = ()) -> _Function:
-    """``self <op> other`` through an operator of two operands and the scalars ``tail``."""
+    """``self <op> other`` through an operator of two operands and the scalars ``tail`` (None: at their default)."""
     if tail:
 
         def with_tail(self: Any, other: Any) -> Any:
@@ -128,12 +128,12 @@ _RSUB: Op = pointwise_arith.rsub.op
 _MUL: Op = pointwise_arith.mul.op
 _DIV: Op = pointwise_arith.true_divide.op
 
-_define("__add__", _direct(_ADD, (1,)), "Return ``self + other``.")
-_define("__radd__", _direct(_ADD, (1,)), "Return ``other + self``.")
-_define("__iadd__", _written(_ADD, (1,)), "Add ``other`` in place.")
-_define("__sub__", _direct(_SUB, (1,)), "Return ``self - other``.")
-_define("__rsub__", _direct(_RSUB, (1,)), "Return ``other - self``.")
-_define("__isub__", _written(_SUB, (1,)), "Subtract ``other`` in place.")
+_define("__add__", _direct(_ADD, (None,)), "Return ``self + other``.")
+_define("__radd__", _direct(_ADD, (None,)), "Return ``other + self``.")
+_define("__iadd__", _written(_ADD, (None,)), "Add ``other`` in place.")
+_define("__sub__", _direct(_SUB, (None,)), "Return ``self - other``.")
+_define("__rsub__", _direct(_RSUB, (None,)), "Return ``other - self``.")
+_define("__isub__", _written(_SUB, (None,)), "Subtract ``other`` in place.")
 _define("__mul__", _direct(_MUL), "Return ``self * other``.")
 _define("__rmul__", _direct(_MUL), "Return ``other * self``.")
 _define("__imul__", _written(_MUL), "Multiply by ``other`` in place.")

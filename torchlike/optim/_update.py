@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._core import dispatch
-from torchlike._core.kernels import Kernel, run
+from torchlike._core import device as devices
+from torchlike._core import dispatch, layout
+from torchlike._core.kernels import Kernel, as_one, run
 from torchlike._core.storage import Storage
 from torchlike._core.tensor_state import TensorBase
 
@@ -25,18 +26,19 @@ Arrays = list[Any]
 Tensors = list[Any]
 Body = Callable[..., tuple[Arrays, ...]]
 
-# What refers to an array that only its storage holds, while the check runs: the storage, the list of arrays, the loop's
-# variable and the argument of getrefcount.
-_REFERENCES = 4
+# What refers to an array that only its storage holds, while the check runs: the storage, the list of arrays and the
+# argument of getrefcount.
+_REFERENCES = 3
+_PLAIN = {Storage}
 
 
 class Update:
-    """The update of one kind of optimizer, and the kernels made from it for the options seen so far."""
+    """The update of one kind of optimizer, and the kernels made from it for the options and counts seen so far."""
 
     def __init__(self, body: Body) -> None:
         self.body = body
         self.kernels: dict[Any, tuple[Kernel, Kernel]] = {}
-        self.hyper: tuple[Any, Any] = ((), None)
+        self.numbers: dict[tuple[Any, ...], Any] = {}
 
     def __call__(
         self,
@@ -51,80 +53,93 @@ class Update:
         """Update parameters and states in place, all in one call."""
         if not params:
             return
-        key = tuple(statics.items())
+        if differentiable:
+            self._differentiable(hyper, params, grads, states, statics)
+            return
+        targets = [*params]
+        for column in states:
+            targets += column
+        storages = [t._storage for t in targets]
+        whole = not any([t._geometry for t in targets]) and not any([s.counter for s in storages])
+        arrays = [s.array for s in storages] if whole else _arrays(targets)
+        numbers: Sequence[Any]
+        try:
+            numbers, loose = (self.numbers[hyper],), 0
+        except (KeyError, TypeError):
+            numbers, loose = self._numbers(hyper)
+        traced = isinstance(arrays[0], jax.core.Tracer)
+        one = not traced and layout.of_array(arrays[0]) is devices.CPU
+        key = (len(params), len(states), loose, one, *statics.items())
         found = self.kernels.get(key)
         if found is None:
-            found = self.kernels[key] = self._make(statics)
-        if differentiable:
-            self._differentiable(found[0], hyper, params, grads, states)
-            return
-        targets = (params, *states)
-        columns = [_arrays(column) for column in targets]
-        kernel = found[1] if _own(targets, columns) else found[0]
-        given = _arrays(grads)
+            found = self.kernels[key] = self._make(len(params), len(states), loose, one, statics)
+        kernel = found[1] if whole and not traced and _own(storages, arrays) else found[0]
         try:
-            results = run(kernel, (self._numbers(hyper), given, *columns))
+            results = run(kernel, [*numbers, *_arrays(grads), *arrays])
         except ValueError:
             # The parameters of one group may be on several devices; each has its own call.
-            parts = _by_device(columns[0])
+            parts = _by_device(arrays[: len(params)])
             if len(parts) < 2:
                 raise
             for part in parts:
-                picked = [[column[i] for i in part] for column in targets]
+                picked = [[column[i] for i in part] for column in (params, *states)]
                 self(hyper, picked[0], [grads[i] for i in part], picked[1:], **statics)
             return
-        for column, arrays in zip(targets, results, strict=True):
-            for tensor, array in zip(column, arrays, strict=True):
-                if tensor._geometry is None:
-                    storage = tensor._storage
-                    storage.array = array
-                    storage.version += 1
-                else:
-                    dispatch.write(tensor, array)
+        if whole:
+            for storage, array in zip(storages, results, strict=True):
+                storage.array = array
+                storage.version += 1
+        else:
+            for tensor, array in zip(targets, results, strict=True):
+                dispatch.write(tensor, array)
 
-    def _make(self, statics: dict[str, Any]) -> tuple[Kernel, Kernel]:
+    def _make(self, count: int, states: int, loose: int, one: bool, statics: dict[str, Any]) -> tuple[Kernel, Kernel]:
+        """The kernel ``(*hyper, *grads, *params, *states) -> (*params, *states)``, and the one that donates."""
         body = self.body
 
-        def function(hyper: Any, grads: Arrays, params: Arrays, *states: Arrays) -> Any:
-            return _on_real(lambda p, g, *s: body(hyper, p, g, *s, **statics), params, grads, *states)
+        def function(*operands: Any) -> tuple[Any, ...]:
+            hyper = operands[:loose] if loose else operands[0]
+            parts = operands[loose or 1 :]
+            grads, params, *columns = [list(parts[i : i + count]) for i in range(0, len(parts), count)]
+            results = _on_real(lambda p, g, *s: body(hyper, p, g, *s, **statics), params, grads, *columns)
+            return tuple([array for column in results for array in column])
 
         name = f"{body.__name__}_step"
-        plain, donating = (Kernel(function, name, name) for _ in range(2))
-        # Far more states than any optimizer has; those that are not there count for nothing.
-        donating.jitted = jax.jit(donating._traced, donate_argnums=tuple(range(2, 12)))
+        plain, donating = (Kernel(as_one(function) if one else function, name, name) for _ in range(2))
+        first = (loose or 1) + count
+        donating.jitted = jax.jit(donating._traced, donate_argnums=tuple(range(first, first + count * (1 + states))))
         return plain, donating
 
-    def _numbers(self, hyper: tuple[Any, ...]) -> Any:
-        """The hyperparameters as one array, made again only when one of them changed."""
+    def _numbers(self, hyper: tuple[Any, ...]) -> tuple[Sequence[Any], int]:
+        """The hyperparameters as operands: plain numbers as one array, kept; others one by one (how many, else 0)."""
         if any([isinstance(x, (TensorBase, jax.core.Tracer)) for x in hyper]):
-            return [dispatch.array_of(x).reshape(()) if isinstance(x, TensorBase) else x for x in hyper]
-        known, array = self.hyper
-        if known == hyper:
-            return array
+            loose = [dispatch.array_of(x).reshape(()) if isinstance(x, TensorBase) else x for x in hyper]
+            return loose, len(loose)
         array = jnp.asarray(np.array(hyper, np.float64))
         if not isinstance(array, jax.core.Tracer):
-            self.hyper = (hyper, array)
-        return array
+            if len(self.numbers) > 100:
+                self.numbers.clear()
+            self.numbers[hyper] = array
+        return (array,), 0
 
     def _differentiable(
-        self, kernel: Kernel, hyper: tuple[Any, ...], params: Tensors, grads: Tensors, states: Sequence[Tensors]
+        self,
+        hyper: tuple[Any, ...],
+        params: Tensors,
+        grads: Tensors,
+        states: Sequence[Tensors],
+        statics: dict[str, Any],
     ) -> None:
         """Update with a history: the results are computed as an operator's, then copied into the tensors."""
-        count, columns = len(params), 2 + len(states)
-        flat_key = (id(kernel), count, columns)
-        flat = self.kernels.get(flat_key)
-        if flat is None:
-
-            def function(*operands: Any) -> Any:
-                numbers, arrays = operands[: len(hyper)], operands[len(hyper) :]
-                parts = [list(arrays[i * count : (i + 1) * count]) for i in range(columns)]
-                return tuple(a for column in kernel.function(numbers, *parts) for a in column)
-
-            flat = self.kernels[flat_key] = (Kernel(function, kernel.name, "OptimizerBackward0"), kernel)
+        key = ("differentiable", len(params), len(states), *statics.items())
+        found = self.kernels.get(key)
+        if found is None:
+            plain = self._make(len(params), len(states), len(hyper), False, statics)[0]
+            found = self.kernels[key] = (plain, Kernel(plain.function, plain.name, "OptimizerBackward0"))
         operands = [*hyper, *grads, *params]
         for state in states:
             operands.extend(state)
-        results = dispatch.apply(flat[0], operands)
+        results = dispatch.apply(found[1], operands)
         results = results if isinstance(results, tuple) else (results,)
         targets = [*params, *(t for state in states for t in state)]
         for target, result in zip(targets, results, strict=True):
@@ -135,17 +150,9 @@ def _arrays(tensors: Tensors) -> Arrays:
     return [t._storage.array if t._geometry is None else dispatch.array_of(t) for t in tensors]
 
 
-def _own(targets: Sequence[Tensors], columns: Sequence[Arrays]) -> bool:
+def _own(storages: Sequence[Storage], arrays: Arrays) -> bool:
     """Whether nothing but their storages holds the arrays, so that they may be overwritten where they lie."""
-    count = sys.getrefcount
-    for tensors, arrays in zip(targets, columns, strict=True):
-        for array in arrays:
-            if count(array) > _REFERENCES:
-                return False
-        for tensor in tensors:
-            if tensor._geometry is not None or type(tensor._storage) is not Storage:
-                return False
-    return not isinstance(columns[0][0], jax.core.Tracer)
+    return max(map(sys.getrefcount, arrays)) <= _REFERENCES and {*map(type, storages)} == _PLAIN
 
 
 def _by_device(arrays: Arrays) -> list[list[int]]:
