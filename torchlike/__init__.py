@@ -1,9 +1,12 @@
 """PyTorch's API and its define-by-run semantics, running on jax: ``import torchlike as torch``."""
 
+from math import e, inf, nan, pi
+
 from torchlike import autograd, compiler, cuda, fft, linalg, nn, optim, random, signal, special, torch_version, version
 from torchlike._alias import as_torch, install_as_torch, uninstall_as_torch
 from torchlike._compile import compile
 from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor
+from torchlike._control import *
 from torchlike._core.device import device, get_default_device, set_default_device
 from torchlike._core.dtype import *
 from torchlike._core.generator import Generator, default_generator
@@ -19,6 +22,7 @@ from torchlike._core.layout import (
 )
 from torchlike._core.promote import can_cast, promote_types, result_type
 from torchlike._core.size import Size
+from torchlike._layers import *
 from torchlike._legacy import *
 from torchlike._printing import set_printoptions
 from torchlike._settings import *

@@ -207,9 +207,9 @@ def _attach(name: str, function: Callable[..., Any]) -> None:
 
 
 def _namespace(module: str) -> str:
-    """The public namespace of a module's operators: "" for torchlike.ops.x, "linalg" for torchlike.linalg.x ..."""
+    """The public namespace of a module's operators: "linalg" for torchlike.linalg.x, "" for torchlike.ops.x and ._x."""
     parts = module.split(".")[1:]
-    if parts[:1] == ["ops"] or not parts:
+    if parts[:1] == ["ops"] or len(parts) < 2:
         return ""
     if parts[:2] == ["nn", "functional"]:
         return "nn.functional"

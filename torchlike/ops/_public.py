@@ -7,6 +7,7 @@ from torchlike.ops.complex_views import *
 from torchlike.ops.convert import *
 from torchlike.ops.copy import *
 from torchlike.ops.create import *
+from torchlike.ops.differences import *
 from torchlike.ops.distances import *
 from torchlike.ops.einsum import *
 from torchlike.ops.fill import *
@@ -25,6 +26,7 @@ from torchlike.ops.pointwise_bounds import *
 from torchlike.ops.pointwise_pairs import *
 from torchlike.ops.pointwise_power import *
 from torchlike.ops.pointwise_unary import *
+from torchlike.ops.quantiles import *
 from torchlike.ops.ranges import *
 from torchlike.ops.rearrange import *
 from torchlike.ops.reduce import *
@@ -33,6 +35,7 @@ from torchlike.ops.sampling_inplace import *
 from torchlike.ops.scan import *
 from torchlike.ops.scatter import *
 from torchlike.ops.search import *
+from torchlike.ops.segments import *
 from torchlike.ops.shape import *
 from torchlike.ops.slicing import *
 from torchlike.ops.softmax import *
@@ -40,6 +43,7 @@ from torchlike.ops.sort import *
 from torchlike.ops.special_functions import *
 from torchlike.ops.spectral import *
 from torchlike.ops.statistics import *
+from torchlike.ops.tensor_methods import *
 from torchlike.ops.unique import *
 from torchlike.ops.view_copies import *
 from torchlike.ops.windows import *

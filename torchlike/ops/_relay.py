@@ -36,3 +36,9 @@ def _(grad: Any, inputs: Any, outputs: Any, node: str, missing: str) -> Any:
 def without_derivative(input: Any, values: Any, node: str, missing: str) -> Any:
     """Values that were computed on the host from a tensor that requires grad: in its graph, but with no derivative."""
     return _recorded(input, values, node, missing) if input.requires_grad else values
+
+
+def into(out: Any, result: Any) -> Any:
+    """Write a finished result into a tensor given as ``out=``, which is resized where it has to be."""
+    layout.write_out(out, dispatch.array_of(result), dispatch.write)
+    return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,14 +13,17 @@ from jax import lax
 from torchlike._core import dispatch
 from torchlike._core.errors import check, wrap_dim
 from torchlike._core.kernels import cast
-from torchlike._core.op import Array, ArrayLike, NoDerivative, Scalar, defvjp, op, operands_given
+from torchlike._core.op import Array, ArrayLike, NoDerivative, Scalar, composite, defvjp, op, operands_given
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import _bounds
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, UNSIGNED, refuse
 from torchlike.ops._geometry import Ints, show, span
 from torchlike.ops._positions import along, gather_flat
+from torchlike.ops._relay import lay_like
+from torchlike.ops.slicing import as_strided_geometry, memory_places, strided_statics
 
 __all__ = [
+    "as_strided_scatter",
     "diagonal_scatter",
     "gather",
     "scatter",
@@ -28,6 +32,8 @@ __all__ = [
     "select_scatter",
     "slice_scatter",
 ]
+
+Tensor = Any
 
 
 def _range_check(input: Any, dim: Any, index: Any, *rest: Any) -> None:
@@ -437,3 +443,35 @@ def diagonal_scatter(input: Array, src: Array, offset: int = 0, dim1: int = 0, d
     moved = jnp.moveaxis(input, (first, second), (-2, -1))
     moved = moved.at[..., steps - min(offset, 0), steps + max(offset, 0)].set(src.astype(input.dtype))
     return jnp.moveaxis(moved, (-2, -1), (first, second))
+
+
+@op(method=False, out=False, node="AsStridedScatterBackward0")
+def _as_strided_scatter(input: Array, src: Array, size: Ints, stride: Ints, offset: int, origin: Any) -> Array:
+    places, written = memory_places(input.shape, *origin), memory_places(size, stride, offset)
+    _check_part(src, written.shape)
+    extent = 1 + max(places.max(initial=0), written.max(initial=0))
+    memory = jnp.zeros(extent, input.dtype).at[places].set(input)
+    return memory.at[written].set(src.astype(input.dtype))[places]
+
+
+@composite
+def as_strided_scatter(
+    input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """Return a copy of ``input`` with ``src`` in place of ``input.as_strided(size, stride, storage_offset)``.
+
+    Raises RuntimeError when ``src`` has not that size, or where elements of it would lie on each other.
+
+    >>> torch.as_strided_scatter(torch.zeros(2, 2), torch.ones(2), (2,), (3,))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    sizes, strides, offset, origin, nbytes = strided_statics(input, size, stride, storage_offset)
+    geometry = dispatch.geometry_of(input)
+    part = as_strided_geometry(geometry, sizes, strides, offset, origin, nbytes)
+    check(
+        not part.overlaps,
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location."
+        " Please clone() the tensor before performing the operation.",
+    )
+    return lay_like(_as_strided_scatter(input, src, sizes, strides, offset, origin), input)

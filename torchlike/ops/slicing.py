@@ -162,7 +162,7 @@ def unfold(input: Array, dimension: int, size: int, step: int) -> Array:
     return jnp.moveaxis(jnp.take(input, windows, axis=d), d + 1, -1)
 
 
-def _as_strided_geometry(
+def as_strided_geometry(
     g: Geometry, size: Ints, stride: Ints, storage_offset: int, origin: Any, nbytes: int
 ) -> Geometry:
     check(len(size) == len(stride), "mismatch in length of strides and shape")
@@ -186,12 +186,12 @@ def _as_strided_geometry(
     return g._replace(size=tuple(size), stride=tuple(stride), offset=storage_offset)
 
 
-@op(view=_as_strided_geometry, method=False, node="AsStridedBackward0")
+@op(view=as_strided_geometry, method=False, node="AsStridedBackward0")
 def _as_strided(input: Array, size: Any, stride: Any, storage_offset: int, origin: Any, nbytes: int) -> Array:
     # The memory that the input shows is rebuilt; what lies between its elements is not the input's and carries no
     # gradient.
-    places = _places(input.shape, *origin)
-    wanted = _places(size, stride, storage_offset)
+    places = memory_places(input.shape, *origin)
+    wanted = memory_places(size, stride, storage_offset)
     extent = 1 + max(places.max(initial=0), wanted.max(initial=0))
     times = np.bincount(places.reshape(-1), minlength=extent)
     if times.max(initial=0) > 1:
@@ -199,7 +199,7 @@ def _as_strided(input: Array, size: Any, stride: Any, storage_offset: int, origi
     return jnp.zeros(extent, input.dtype).at[places].add(input)[wanted]
 
 
-def _places(size: Ints, stride: Ints, offset: int) -> Any:
+def memory_places(size: Ints, stride: Ints, offset: int) -> Any:
     found = np.full(tuple(size), offset, np.int64)
     for d, (n, s) in enumerate(zip(size, stride, strict=True)):
         found += (np.arange(n) * s).reshape((-1,) + (1,) * (len(size) - 1 - d))
