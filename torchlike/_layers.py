@@ -1,4 +1,4 @@
-"""The functions that the ``torch`` namespace shares with ``torch.nn.functional``, where it has them with its own arguments.
+"""The functions that the ``torch`` namespace shares with ``nn.functional`` but has with arguments of its own.
 
 Those that are the same in both are imported from there.
 """

@@ -93,12 +93,13 @@ def _widths(function: str, y: Tensor, x: Any, dx: Any, dim: int) -> Any:
         f"{function}: received a bool input for `x` or `y`, but bool is not supported",
     )
     ndim, size = y.dim(), dispatch.shape_of(x)
+    places: Tensor = x
     if len(size) == 1:
         check(size[0] == y.shape[dim], f"{function}: There must be one `x` value for each sample point")
-        x = x.reshape([size[0] if i == dim else 1 for i in range(ndim)])
+        places = places.reshape([size[0] if i == dim else 1 for i in range(ndim)])
     elif len(size) < ndim:
-        x = x.reshape((1,) * (ndim - len(size)) + tuple(size))
-    return _between(x, dim, 1, 0) - _between(x, dim, 0, -1)
+        places = places.reshape((1,) * (ndim - len(size)) + tuple(size))
+    return _between(places, dim, 1, 0) - _between(places, dim, 0, -1)
 
 
 @composite(method=False)
@@ -164,8 +165,8 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: in
     (tensor([1.0000, 1.5000, 3.0000, 4.0000]),)
     """
     listed = isinstance(spacing, list | tuple)
-    number = spacing is None or isinstance(spacing, int | float | complex) and not isinstance(spacing, bool)
-    if not (listed and all(isinstance(s, TensorBase | int | float | complex) for s in spacing) or number):
+    number = spacing is None or (isinstance(spacing, int | float | complex) and not isinstance(spacing, bool))
+    if not ((listed and all(isinstance(s, TensorBase | int | float | complex) for s in spacing)) or number):
         errors.invalid_combination("gradient", (input, spacing), *_GRADIENT)
     ndim = input.dim()
     if dim is None:
