@@ -160,7 +160,7 @@ def _only_tensors(value: Any) -> bool:
 
 
 def cond(pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], operands: Any = ()) -> Any:
-    """Return ``true_fn(*operands)`` if ``pred`` (a bool or a tensor of one element) holds, else ``false_fn(*operands)``.
+    """Return ``true_fn(*operands)`` if ``pred``, a bool or a tensor of one element, holds, else those of ``false_fn``.
 
     Raises RuntimeError for a tensor of several elements, branches that cannot be called and operands that are not
     tensors.
