@@ -2,7 +2,21 @@
 
 from math import e, inf, nan, pi
 
-from torchlike import autograd, compiler, cuda, fft, linalg, nn, optim, random, signal, special, torch_version, version
+from torchlike import (
+    autograd,
+    compiler,
+    cuda,
+    fft,
+    linalg,
+    nn,
+    optim,
+    overrides,
+    random,
+    signal,
+    special,
+    torch_version,
+    version,
+)
 from torchlike._alias import as_torch, install_as_torch, uninstall_as_torch
 from torchlike._compile import compile
 from torchlike._construct import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, tensor

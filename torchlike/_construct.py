@@ -17,6 +17,7 @@ from torchlike._core import dispatch, errors
 from torchlike._core import dtype as dtypes
 from torchlike._core.op import composite
 from torchlike._core.tensor_state import TensorBase
+from torchlike._core.warn import warn
 from torchlike.ops.copy import to_device, to_dtype
 
 __all__ = ["as_tensor", "asarray", "from_dlpack", "from_numpy", "frombuffer", "tensor"]
@@ -37,7 +38,7 @@ def as_dtype(value: Any) -> dtypes.dtype | None:
     return found
 
 
-@composite(method=False)
+@composite(method=False, asked="modes")
 def tensor(
     data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
 ) -> Any:
@@ -52,11 +53,9 @@ def tensor(
     """
     wanted = as_dtype(dtype)
     if isinstance(data, TensorBase):
-        warnings.warn(
+        warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or"
-            " sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
-            UserWarning,
-            stacklevel=2,
+            " sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
         )
         place = dispatch.device_of(data) if device is None else devices.resolve(device)
         source = _sharing.alias(data)
@@ -88,7 +87,7 @@ def new_tensor(
     return tensor(data, dtype=self.dtype if dtype is None else dtype, device=place, requires_grad=requires_grad)
 
 
-@composite(method=False)
+@composite(method=False, asked="modes")
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
     """Return ``data`` as a tensor, sharing memory and history where no conversion is needed.
 
@@ -102,13 +101,13 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
     if isinstance(data, np.ndarray) and data.dtype.name in _sharing._NUMPY_NAMES:
         with warnings.catch_warnings():
             if not data.flags.writeable:
-                warnings.simplefilter("ignore", UserWarning)
+                warnings.simplefilter("ignore")
             shared = _sharing.from_numpy(data)
         return to_device(to_dtype(shared, wanted or shared.dtype), devices.resolve(device))
     return dispatch.wrap_host(host_array(data, wanted), device)
 
 
-@composite(method=False)
+@composite(method=False, asked="modes")
 def asarray(
     obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
 ) -> Any:
@@ -159,7 +158,7 @@ def tape_requires(t: Any) -> bool:
     return bool(t.requires_grad)
 
 
-@composite(method=False)
+@composite(method=False, asked="nobody")
 def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Any:
     """Return a 1-d tensor over the memory of a Python buffer, from byte ``offset``, ``count`` elements (-1: all).
 
@@ -198,16 +197,14 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
     )
     array = np.frombuffer(buffer, wanted.np, count, offset)
     if view.readonly:
-        warnings.warn(
+        warn(
             "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can"
             " write to the"
             " underlying (supposedly non-writable) buffer using the tensor. You may want to copy the buffer to"
             " protect its data or"
             " make it writable before converting it to a tensor. This type of warning will be suppressed for the rest"
             " of this"
-            " program.",
-            UserWarning,
-            stacklevel=2,
+            " program."
         )
     result = dispatch.wrap(None)
     result._storage = _sharing.host_storage(array)

@@ -20,7 +20,7 @@ import numpy as np
 
 from torchlike import _construct
 from torchlike._core import device as devices
-from torchlike._core import dispatch, layout, tape
+from torchlike._core import dispatch, layout, override, tape
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.kernels import cast
@@ -62,13 +62,13 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             return dispatch.call_view(unsqueeze.op, (self,), (0,))
         if index is Ellipsis:
             return dispatch.call_view(_alias.op, (self,), ())
-        if isinstance(index, TensorBase):
-            if kind not in classes.plain:
-                handled, result = _overridden(getitem, self, (index,))
-                if handled:
-                    return result
-            if dispatch.shape_of(index) and dispatch.geometry_of(index).dtype is dtypes.int64:
-                return advanced.get(self, (index,))
+        if _foreign(index):
+            handled, result = _overridden(getitem, self, (index,))
+            if handled:
+                return result
+        tensor = isinstance(index, TensorBase)
+        if tensor and dispatch.shape_of(index) and dispatch.geometry_of(index).dtype is dtypes.int64:
+            return advanced.get(self, (index,))
         index = _as_tuple(index)
     view, indices = _viewed(self, index)
     if indices:
@@ -486,15 +486,15 @@ def _out_of_bounds(index: int, position: int, size: int) -> Exception:
 
 
 def _foreign(value: Any) -> bool:
-    return isinstance(value, TensorBase) and type(value) not in classes.plain
+    return type(value) not in classes.plain and hasattr(type(value), "__torch_function__")
 
 
 def _overridden(function: Any, self: Tensor, rest: tuple[Any, ...]) -> tuple[bool, Any]:
     """Give ``__torch_function__`` of a mode or of a subclass the first say."""
-    if modes.function_disabled:
+    if modes.function_disabled == override.EVERYTHING:
         return False, None
-    foreign = [x for x in (self, *rest) if _foreign(x) and dispatch.overrides_functions(type(x))]
-    if not foreign and not modes.function_modes:
+    found = override.overloaded((self, *rest))
+    if not found and not modes.function_modes:
         return False, None
     method = getattr(classes.tensor, "__getitem__" if function is getitem else "__setitem__")
-    return True, dispatch.override(method, foreign, (self, *rest), {})
+    return True, override.ask(method, (self, *rest), None, found)

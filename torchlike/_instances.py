@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import weakref
 from collections import OrderedDict
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from torchlike import _construct, _sharing
-from torchlike._core import dispatch, errors, tape
+from torchlike._core import dispatch, errors, override
 from torchlike._core import dtype as dtypes
+from torchlike._core.size import Size
 from torchlike._core.storage import Storage
-from torchlike._core.tensor_state import TensorBase, classes, modes
+from torchlike._core.tensor_state import TensorBase, classes
 from torchlike._core.views import Geometry
+from torchlike.ops.shape import _alias
 
 
 def legacy_tensor(cls: type, *args: Any, device: Any = None, dtype: dtypes.dtype | None = None) -> Any:
@@ -153,57 +156,65 @@ def rebuild(
 # Subclasses
 
 
+_NO_PARENT = (
+    "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your class"
+    " inherits from Tensor."
+)
+
+
 def as_subclass(tensor: Any, cls: type) -> Any:
     """``Tensor.as_subclass``: the same memory and history as an instance of a subclass."""
     if not (isinstance(cls, type) and issubclass(cls, TensorBase)):
         raise (
             RuntimeError("cls must be a type (got something else)")
             if not isinstance(cls, type)
-            else TypeError(
-                "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make"
-                " sure your class inherits from Tensor."
-            )
+            else TypeError(_NO_PARENT)
         )
-    if type(tensor) is cls:
-        return tensor
-    other = _sharing.alias(tensor)
-    other._grad_fn, other._output_nr, other._requires_grad = tensor._grad_fn, tensor._output_nr, tensor._requires_grad
-    if modes.grad and tensor._grad_fn is None and tensor._requires_grad:
-        other._grad_fn, other._output_nr = tape.accumulator(tensor), 0
-    other._base = tensor._base
-    other._view_version = tensor._view_version
+    other = dispatch.call_view(_alias.op, (tensor,), (), True)
     other.__class__ = cls
     return other
 
 
 def make_subclass(cls: type, data: Any, require_grad: bool) -> Any:
     """``Tensor._make_subclass``: detached, on the same memory, an instance of ``cls``."""
+    if not (isinstance(cls, type) and issubclass(cls, TensorBase)):
+        raise TypeError(f"cls must be a type (got {type(cls).__name__})" if not isinstance(cls, type) else _NO_PARENT)
     other = _sharing.alias(data)
-    other.__class__ = cls
-    if require_grad:
-        other.requires_grad_(True)
+    with override.DisableTorchFunctionSubclass():
+        other.__class__ = cls
+        if require_grad:
+            other.requires_grad_(True)
     return other
 
 
 def default_torch_function(cls: type, func: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """``Tensor.__torch_function__``: compute as a plain tensor; results are instances of the subclass."""
-    if not all(issubclass(cls, t) or issubclass(t, TensorBase) for t in types):
+    if not all(issubclass(cls, t) for t in types):
         return NotImplemented
-    modes.function_disabled += 1
-    try:
+    with override.DisableTorchFunctionSubclass():
         result = func(*args, **kwargs)
-    finally:
-        modes.function_disabled -= 1
-    return convert(result, cls)
+        return result if func in _nowrap() else convert(result, cls)
+
+
+@functools.cache
+def _nowrap() -> frozenset[Any]:
+    """The functions whose results stay of the class that they are."""
+    tensor: Any = classes.tensor
+    return frozenset({tensor._base.__get__, tensor._grad.__get__, tensor.grad.__get__})
+
+
+def nowrap_functions() -> set[Any]:
+    """``torch.overrides.get_default_nowrap_functions``."""
+    return set(_nowrap())
 
 
 def convert(result: Any, cls: type) -> Any:
-    """Make a fresh result an instance of the class of the operands."""
+    """Make results instances of the class of the operands."""
     if cls is classes.tensor:
         return result
-    if isinstance(result, tuple | list):
+    if isinstance(result, TensorBase):
+        return result if isinstance(result, cls) else as_subclass(result, cls)
+    if isinstance(result, tuple | list) and type(result) is not Size:
         parts = [convert(r, cls) for r in result]
         return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
-    if isinstance(result, TensorBase) and not isinstance(result, cls):
-        result.__class__ = cls
     return result

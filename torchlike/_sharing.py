@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-import warnings
 import weakref
 from typing import Any
 
@@ -18,6 +17,7 @@ from torchlike._core import dtype as dtypes
 from torchlike._core.storage import HostStorage, Storage, host_storage
 from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import Geometry, contiguous_strides, physical_order, reinterpret
+from torchlike._core.warn import warn
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Other tensors on the same memory
@@ -58,15 +58,13 @@ def _aim(tensor: Any, storage: Storage, geometry: Geometry) -> None:
 
 def warn_non_leaf_grad() -> None:
     """Say, as PyTorch does, that the ``grad`` of a tensor that is not a leaf stays empty."""
-    warnings.warn(
+    warn(
         "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be"
         " populated"
         " during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use"
         " .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access"
         " the leaf"
-        " Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information.",
-        UserWarning,
-        stacklevel=3,
+        " Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information."
     )
 
 
@@ -243,14 +241,12 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
             " supported. (You can probably work around this by making a copy of your array  with array.copy().) "
         )
     if not ndarray.flags.writeable:
-        warnings.warn(
+        warn(
             "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means"
             " writing to this"
             " tensor will result in undefined behavior. You may want to copy the array to protect its data or make it"
             " writable"
-            " before converting it to a tensor. This type of warning will be suppressed for the rest of this program.",
-            UserWarning,
-            stacklevel=2,
+            " before converting it to a tensor. This type of warning will be suppressed for the rest of this program."
         )
     itemsize = ndarray.dtype.itemsize
     if ndarray.flags.c_contiguous:

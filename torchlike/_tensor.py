@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from torchlike import _indexing, _instances, _printing, _sharing
+from torchlike import _asking, _indexing, _instances, _printing, _sharing
 from torchlike._core import device as devices
 from torchlike._core import dispatch, errors, tape, tensor_state
 from torchlike._core import dtype as dtypes
@@ -47,6 +47,10 @@ class Tensor(_Base):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _asking.prepare(cls)
 
     # -- metadata -----------------------------------------------------------------------------------------------------
 
@@ -206,18 +210,6 @@ class Tensor(_Base):
     def is_xla(self) -> bool:
         """Whether the tensor is on a TPU."""
         return self.device.type == "xla"
-
-    is_sparse: ClassVar[bool] = False
-    is_sparse_csr: ClassVar[bool] = False
-    is_quantized: ClassVar[bool] = False
-    is_nested: ClassVar[bool] = False
-    is_mkldnn: ClassVar[bool] = False
-    is_mps: ClassVar[bool] = False
-    is_xpu: ClassVar[bool] = False
-    is_ipu: ClassVar[bool] = False
-    is_vulkan: ClassVar[bool] = False
-    is_maia: ClassVar[bool] = False
-    is_mtia: ClassVar[bool] = False
 
     @property
     def names(self) -> tuple[None, ...]:
@@ -457,6 +449,8 @@ class Tensor(_Base):
     __getitem__ = _indexing.getitem
     __setitem__ = _indexing.setitem
     __delitem__ = _indexing.delitem
+    for _function, _name in ((__getitem__, "__getitem__"), (__setitem__, "__setitem__"), (__delitem__, "__delitem__")):
+        _function.__name__, _function.__qualname__ = _name, f"Tensor.{_name}"
 
     def __len__(self) -> int:
         shape = self.shape
@@ -593,5 +587,29 @@ class Tensor(_Base):
     def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Any:  # noqa: PLW0211 - PyTorch's signature
         return _instances.make_subclass(cls, data, require_grad)
 
+
+def _never(name: str, what: str) -> None:
+    def getter(self: Tensor) -> bool:
+        return False
+
+    getter.__name__ = name
+    getter.__doc__ = f"Whether the tensor is {what}: never, such tensors do not exist here."
+    setattr(Tensor, name, property(getter))
+
+
+for _name, _what in (
+    ("is_sparse", "sparse (COO)"),
+    ("is_sparse_csr", "sparse (CSR)"),
+    ("is_quantized", "quantized"),
+    ("is_nested", "nested"),
+    ("is_mkldnn", "in oneDNN's layout"),
+    ("is_mps", "on an Apple GPU"),
+    ("is_xpu", "on an Intel GPU"),
+    ("is_ipu", "on an IPU"),
+    ("is_vulkan", "on a Vulkan device"),
+    ("is_maia", "on a Maia device"),
+    ("is_mtia", "on an MTIA device"),
+):
+    _never(_name, _what)
 
 tensor_state.announce(Tensor)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from torchlike._core import arguments, errors, layout, overlap, tape, views
+from torchlike._core import arguments, errors, layout, overlap, override, tape, views
 from torchlike._core import dtype as dtypes
 from torchlike._core.dtype import BY_NAME
 from torchlike._core.kernels import TENSOR, Kernel, run
 from torchlike._core.storage import Storage
-from torchlike._core.tensor_state import TensorBase, announce_plain, classes, modes
+from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import Geometry, Memory
 
 if TYPE_CHECKING:
@@ -56,14 +56,15 @@ class Plan:
 # The call path
 
 
-def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any = None) -> Any:
-    """Run an operator on its operands."""
-    try:
-        plan = op.plans.get((tuple(map(type, operands + statics)), statics))
-    except TypeError:  # a list among the statics
-        plan = None
-    if plan is None or modes.function_modes:
-        return call_slowly(op, operands, statics, out, call, op.plans, inplace=False)
+def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any = None, plan: Plan | None = None) -> Any:
+    """Run an operator on its operands; with a plan, those whom it concerns have been asked."""
+    if plan is None:
+        try:
+            plan = op.plans.get((tuple(map(type, operands + statics)), statics))
+        except TypeError:  # a list among the statics
+            plan = None
+        if plan is None or modes.function_modes:
+            return call_slowly(op, operands, statics, out, call, op.plans)
     values = list(operands)
     graph = strided = False
     for i in plan.tensors:
@@ -86,7 +87,7 @@ def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any =
         layout.elementwise_strides(outs, [operands[i] for i in plan.tensors]) if strided and plan.elementwise else None
     )
     if out is not None:
-        return _write_out(op, out, outs, stride, operands)
+        return _write_out(op, out, outs, statics, operands)
     if not isinstance(outs, tuple):
         result = wrap(outs, stride)
         if graph and modes.grad:
@@ -162,14 +163,15 @@ def call_arrays(
     return then(op, tuple(flat), (*statics, tuple(lengths)), out)
 
 
-def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], plan: Plan | None = None) -> Any:
     """Run an operator and write its result into its first operand."""
-    try:
-        plan = op.inplace_plans.get((tuple(map(type, operands + statics)), statics))
-    except TypeError:
-        plan = None
-    if plan is None or modes.function_modes:
-        return call_slowly(op, operands, statics, None, call_inplace, op.inplace_plans, inplace=True)
+    if plan is None:
+        try:
+            plan = op.inplace_plans.get((tuple(map(type, operands + statics)), statics))
+        except TypeError:
+            plan = None
+        if plan is None or modes.function_modes:
+            return call_slowly(op, operands, statics, None, call_inplace, op.inplace_plans)
     target = operands[0]
     check_inplace(target, operands, op.name)
     values = list(operands)
@@ -198,17 +200,17 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) ->
     return target
 
 
-def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], asked: bool = False) -> Any:
     """Return a view of the first operand: no kernel runs, the result shares its storage."""
     (tensor,) = operands
-    if type(tensor) not in classes.plain or modes.function_modes:
-        return call_slowly(op, operands, statics, None, call_view, op.plans, inplace=False)
+    if (type(tensor) not in classes.plain or modes.function_modes) and not asked:
+        return _call_view_slowly(op, operands, statics)
     geometry = tensor._geometry or tensor._storage.geometry
     key = (geometry, statics)
     try:
         found = op.plans.get(key)
     except TypeError:
-        return call_view(op, operands, hashable(statics))
+        return call_view(op, operands, hashable(statics), True)
     if found is None:
         # The plan is kept under the plain values: a tensor among the statics stands for the number that it holds now.
         statics = plain_statics(op, hashable(statics))
@@ -485,56 +487,38 @@ def call_slowly(
     out: Any,
     again: Callable[..., Any],
     plans: dict[Any, Any],
-    *,
-    inplace: bool,
 ) -> Any:
-    handled, result = overridden(op, operands, statics, out, inplace)
+    """Ask who is to be asked, and make the plan of a call for which there is none yet."""
+    handled, result = overridden(op, operands, statics, out)
     if handled:
         return result
+    inplace = plans is op.inplace_plans
     clean = tuple(_clean_operand(op, x) for x in operands)
-    if op.view is not None:
-        _entry(op, op.operand_params[0], clean[0])  # refuses what is no tensor
-        # A subclass that leaves PyTorch's behaviour alone is computed as a plain tensor from here on.
-        announce_plain(type(clean[0]))
-        return again(op, clean, hashable(statics))
     fixed = hashable(statics)
-    pattern = _pattern(op, clean, fixed)
-    lists = any(p.kind == "arrays" for p in op.operand_params)
-    plain = plain_statics(op, fixed[:-1] if lists else fixed)
-    kernel = op.kernel(pattern, plain, inplace)
-    tensors = tuple(i for i, x in enumerate(clean) if isinstance(x, TensorBase))
-    scalars = {i for i, kind in enumerate(_flat_kinds(op, pattern)) if kind == "scalar"}
-    slots = tuple(i for i in range(len(clean)) if i not in scalars and clean[i] is not None)
-    sources = tuple(i for i in tensors)
-    plan = Plan(kernel, sources, slots, op.promote is not None)
     types = tuple(map(type, clean + fixed))
-    if all(t in classes.plain or not issubclass(t, TensorBase) for t in types):
+    # An instance of a subclass is computed as a plain tensor from here on.
+    plain_types = tuple([classes.tensor if issubclass(t, TensorBase) else t for t in types])
+    plan = plans.get((plain_types, fixed))
+    if plan is None:
+        pattern = _pattern(op, clean, fixed)
+        lists = any(p.kind == "arrays" for p in op.operand_params)
+        plain = plain_statics(op, fixed[:-1] if lists else fixed)
+        kernel = op.kernel(pattern, plain, inplace)
+        tensors = tuple(i for i, x in enumerate(clean) if isinstance(x, TensorBase))
+        scalars = {i for i, kind in enumerate(_flat_kinds(op, pattern)) if kind == "scalar"}
+        slots = tuple(i for i in range(len(clean)) if i not in scalars and clean[i] is not None)
+        plan = plans[plain_types, fixed] = Plan(kernel, tensors, slots, op.promote is not None)
+    if types != plain_types and all(t in classes.plain or not issubclass(t, TensorBase) for t in types):
         plans[types, fixed] = plan
-        if modes.function_modes:
-            with without_modes():
-                return again(op, clean, fixed, *(() if inplace else (out,)))
-        return again(op, clean, fixed, *(() if inplace else (out,)))
-    # An instance of a subclass that leaves PyTorch's behaviour alone: computed as a plain tensor, returned as its
-    # class.
-    return _call_for_subclass(op, clean, fixed, out, again, plans, types, plan, inplace)
+    return again(op, clean, fixed, *(() if inplace else (out,)), plan)
 
 
-def _call_for_subclass(
-    op: Op,
-    clean: tuple[Any, ...],
-    fixed: tuple[Any, ...],
-    out: Any,
-    again: Callable[..., Any],
-    plans: dict[Any, Any],
-    types: tuple[type, ...],
-    plan: Plan,
-    inplace: bool,
-) -> Any:
-    plans[types, fixed] = plan
-    try:
-        return again(op, clean, fixed, *(() if inplace else (out,)))
-    finally:
-        plans.pop((types, fixed), None)
+def _call_view_slowly(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    handled, result = overridden(op, operands, statics, None)
+    if handled:
+        return result
+    _entry(op, op.operand_params[0], operands[0])  # refuses what is no tensor
+    return call_view(op, operands, hashable(statics), True)
 
 
 def _flat_kinds(op: Op, pattern: tuple[Any, ...]) -> list[str]:
@@ -654,8 +638,12 @@ def recover(error: Exception, kernel: Kernel, values: list[Any]) -> Any:
     raise error
 
 
-def _write_out(op: Op, out: Any, outs: Any, stride: tuple[int, ...] | None, operands: tuple[Any, ...]) -> Any:
+def _write_out(op: Op, out: Any, outs: Any, statics: tuple[Any, ...], operands: tuple[Any, ...]) -> Any:
     """Put results into the tensors given as ``out=``."""
+    found = override.overloaded((out,))
+    if found:
+        args, kwargs = _as_called(op, operands, statics, out)
+        return override.ask(override.calling(op), args, kwargs, found)
     for x in operands:
         if modes.grad and isinstance(x, TensorBase) and tape.requires_grad(x):
             raise RuntimeError(
@@ -695,65 +683,15 @@ def _check_out(op: Op, target: Any, operands: tuple[Any, ...]) -> None:
 # __torch_function__
 
 
-class without_modes:
-    """Let the active function modes rest while one of them handles a call."""
-
-    def __enter__(self) -> None:
-        self.previous = modes.function_modes
-        modes.function_modes = ()
-
-    def __exit__(self, *exception: object) -> None:
-        modes.function_modes = self.previous
-
-
-def overridden(
-    op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any, inplace: bool
-) -> tuple[bool, Any]:
+def overridden(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any) -> tuple[bool, Any]:
     """Give ``__torch_function__`` of a mode or of a foreign class the first say."""
-    if modes.function_disabled:
+    if modes.function_disabled == override.EVERYTHING:
         return False, None
-    foreign = [
-        x
-        for x in operands
-        if type(x) not in classes.plain and type(x) not in _NUMBERS and x is not None and overrides_functions(type(x))
-    ]
-    if not foreign and not modes.function_modes:
+    found = override.overloaded((*operands, *statics, out))
+    if not found and not modes.function_modes:
         return False, None
     args, kwargs = _as_called(op, operands, statics, out)
-    function = op.inplace_function if inplace else op.function
-    return True, override(function, foreign, args, kwargs)
-
-
-def overrides_functions(cls: type) -> bool:
-    """Whether a class brings its own ``__torch_function__``."""
-    own = getattr(cls, "__torch_function__", None)
-    if own is None:
-        return False
-    default = getattr(classes.tensor, "__torch_function__", None)
-    return getattr(own, "__func__", own) is not getattr(default, "__func__", default)
-
-
-def override(function: Any, foreign: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Ask the modes, then the classes (subclasses before their parents), what a function gives."""
-    types = tuple(dict.fromkeys(type(x) for x in foreign))
-    if modes.function_modes:
-        *outer, mode = modes.function_modes
-        previous = modes.function_modes
-        modes.function_modes = tuple(outer)
-        try:
-            return mode.__torch_function__(function, types, args, kwargs)
-        finally:
-            modes.function_modes = previous
-    ordered = sorted(foreign, key=lambda x: -len(type(x).__mro__))
-    for x in ordered:
-        result = type(x).__torch_function__(function, types, args, kwargs)
-        if result is not NotImplemented:
-            return result
-    names = ", ".join(str(t) for t in types)
-    raise TypeError(
-        f"Multiple dispatch failed for 'torch.{function.__name__}'; all __torch_function__ handlers returned"
-        f" NotImplemented: {names}"
-    )
+    return True, override.ask(override.calling(op), args, kwargs or None, found)
 
 
 def _as_called(
@@ -763,6 +701,7 @@ def _as_called(
     flat, fixed = iter(operands), iter(statics)
     lengths = iter(statics[-1]) if any(p.kind == "arrays" for p in op.operand_params) else None
     args: list[Any] = []
+    defaults: list[Any] = []
     kwargs: dict[str, Any] = {}
     for p in op.params:
         if p.kind in ("static", "varints"):
@@ -772,10 +711,14 @@ def _as_called(
         else:
             value = next(flat)
         if p.keyword_only:
-            if value is not p.default:
+            if value is not p.default and not (value is None and p.kind == "scalar"):
                 kwargs[p.name] = value
         else:
             args.append(value)
+            defaults.append(p.default)
+    while args and args[-1] is defaults[-1]:
+        args.pop()
+        defaults.pop()
     if out is not None:
         kwargs["out"] = out
     return tuple(args), kwargs

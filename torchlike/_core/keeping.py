@@ -127,20 +127,21 @@ class KeepingNode(OpNode):
         self.leaves = ()
 
 
-def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any = None) -> Any:
+def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any = None, plan: Plan | None = None) -> Any:
     """Run an operator that keeps its leaves; where nothing is to be differentiated, as any other."""
-    try:
-        plan = op.plans.get((tuple(map(type, operands + statics)), statics))
-    except TypeError:  # a list among the statics
-        plan = None
-    if plan is None or modes.function_modes:
-        return dispatch.call_slowly(op, operands, statics, out, call, op.plans, inplace=False)
+    if plan is None:
+        try:
+            plan = op.plans.get((tuple(map(type, operands + statics)), statics))
+        except TypeError:  # a list among the statics
+            plan = None
+        if plan is None or modes.function_modes:
+            return dispatch.call_slowly(op, operands, statics, out, call, op.plans)
     # Hooks on saved tensors would not see the leaves (checkpointing saves nothing by them): computed again instead.
     if out is None and modes.grad and not modes.saved_hooks:
         mask = _differentiated(plan, operands)
         if mask:
             return _run(plan, mask, operands)
-    return dispatch.call(op, operands, statics, out)
+    return dispatch.call(op, operands, statics, out, plan)
 
 
 def call_arrays(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any = None) -> Any:

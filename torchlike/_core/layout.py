@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from torchlike._core.kernels import cast, check_castable
 from torchlike._core.storage import Storage
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import contiguous_strides, dense_order
+from torchlike._core.warn import warn
 
 
 def elementwise_strides(out: Any, operands: Sequence[TensorBase]) -> tuple[int, ...] | None:
@@ -142,16 +142,14 @@ def write_out(target: TensorBase, array: Any, write: Any) -> None:
     value = array if array.dtype == geometry.dtype.np else _convert(array, geometry.dtype.np)
     if geometry.size != tuple(array.shape):
         if geometry.numel:
-            warnings.warn(
+            warn(
                 "An output with one or more elements was resized since it had shape "
                 f"{list(geometry.size)}, which does not match the required output shape {list(array.shape)}. This"
                 " behavior is"
                 " deprecated, and in a future PyTorch release outputs will not be resized unless they have zero"
                 " elements."
                 " You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with"
-                " t.resize_(0).",
-                UserWarning,
-                stacklevel=5,
+                " t.resize_(0)."
             )
         resize(target, value)
         write(target, value)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import jax
 
-from torchlike._core import dispatch, keeping
+from torchlike._core import dispatch, keeping, override
 from torchlike._core.arguments import given_ints
 from torchlike._core.kernels import Kernel, NoDerivative, make_kernel, operands_given
 from torchlike._core.promote import (
@@ -305,22 +305,33 @@ def overloads(function: Callable[..., Any], *signatures: str) -> None:
 
 
 def composite(
-    function: Callable[..., Any] | None = None, *, method: bool | str | None = None, name: str | None = None
+    function: Callable[..., Any] | None = None,
+    *,
+    method: bool | str | None = None,
+    name: str | None = None,
+    asked: str = "all",
 ) -> Any:
     """Register a function written in terms of other torch functions.
 
-    ``method="only"`` keeps it out of the namespace.
+    ``method="only"`` keeps it out of the namespace. ``asked`` says whose ``__torch_function__`` takes it over: "all",
+    "modes" or "nobody".
     """
+    asking = {"all": override.asking, "modes": override.asking_modes, "nobody": lambda f: f}[asked]
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         namespace = _namespace(function.__module__)
         public = name or function.__name__
         has_method = (namespace == "") if method is None else bool(method)
+        result = asking(function)
         if method != "only":
-            _register(function, public, namespace, None, has_method)
+            _register(result, public, namespace, None, has_method)
         if has_method:
-            _attach(public, function)
-        return function
+            twin = asking(function)
+            if twin is not function:
+                twin.__qualname__ = f"Tensor.{public}"
+            _attach(public, twin)
+            return twin if method == "only" else result
+        return result
 
     return declare if function is None else declare(function)
 
@@ -395,6 +406,7 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
     function.__module__ = "torchlike" + ("." + record.namespace if record.namespace else "")
     function.__qualname__ = f"Tensor.{name}" if method else name
     function.__wrapped_body__ = record.body  # type: ignore[attr-defined]
+    override.forms[function.__code__, record] = function
     return function
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from torchlike._core import dispatch
+from torchlike._core import dispatch, override
 from torchlike._core.errors import not_implemented
 from torchlike._core.generator import Generator
-from torchlike._core.tensor_state import classes
+from torchlike._core.tensor_state import modes
 from torchlike.autograd import no_grad
 from torchlike.ops.create import empty_like
 from torchlike.ops.masked import where
@@ -79,9 +79,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def _overridden(function: Callable[..., Any], tensor: Any, **arguments: Any) -> tuple[bool, Any]:
     """Give a foreign tensor class the first say."""
-    if type(tensor) in classes.plain or not dispatch.overrides_functions(type(tensor)):
+    found = override.overloaded((tensor,))
+    if not found and not (modes.function_modes and modes.function_disabled != override.EVERYTHING):
         return False, None
-    return True, dispatch.override(function, [tensor], (tensor,), {"tensor": tensor, **arguments})
+    return True, override.ask(function, (), {"tensor": tensor, **arguments}, found)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

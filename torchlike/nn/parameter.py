@@ -10,7 +10,8 @@ import numpy as np
 
 from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
-from torchlike._core.tensor_state import announce_plain, modes
+from torchlike._core.override import disabled_torch_function_impl
+from torchlike._core.tensor_state import announce_plain
 from torchlike._tensor import Tensor
 
 __all__ = [
@@ -26,15 +27,6 @@ __all__ = [
 def empty_like_nothing(device: Any = None, dtype: dtypes.dtype | None = None) -> Any:
     """Return a tensor without elements, the data of a parameter that was given none."""
     return dispatch.wrap_host(np.empty(0, (dtype or dtypes.get_default_dtype()).np), device)
-
-
-def without_torch_function(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-    """A ``__torch_function__`` that lets the operands count as plain tensors."""
-    modes.function_disabled += 1
-    try:
-        return func(*args, **(kwargs or {}))
-    finally:
-        modes.function_disabled -= 1
 
 
 class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
@@ -92,7 +84,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         state = self.__dict__ or None
         return rebuild_parameter, (self.data, self.requires_grad, OrderedDict()), state
 
-    __torch_function__ = without_torch_function  # type: ignore[assignment]
+    __torch_function__ = disabled_torch_function_impl  # type: ignore[assignment]
 
 
 def rebuild_parameter(data: Any, requires_grad: bool, backward_hooks: Any) -> Any:
@@ -138,8 +130,9 @@ class UninitializedTensorMixin:
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Refuse every function: only the dtype and the device can change before there is a shape."""
-        if getattr(func, "__name__", "") in _ALLOWED:
-            return without_torch_function(func, types, args, kwargs)
+        name = getattr(func, "__name__", "")
+        if name in _ALLOWED or type(func).__name__ == "method-wrapper":
+            return disabled_torch_function_impl(func, types, args, kwargs)
         raise ValueError(
             f"Attempted to use an uninitialized parameter in {func}. This error happens when you are using a"
             f" `LazyModule` or explicitly manipulating `torch.nn.parameter.{cls.__name__}` objects. When using"
@@ -217,7 +210,7 @@ class Buffer(Tensor, metaclass=_BufferMeta):
         buffer._is_buffer = True
         return buffer
 
-    __torch_function__ = without_torch_function  # type: ignore[assignment]
+    __torch_function__ = disabled_torch_function_impl  # type: ignore[assignment]
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]

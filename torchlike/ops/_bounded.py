@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, not_implemented, scalar_type, type_name
 from torchlike._core.samplers import digits
+from torchlike._core.warn import warn
 
 _REAL = ("float16", "bfloat16", "float32", "float64")
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
@@ -102,12 +101,10 @@ def _check_bounds(dtype: dtypes.dtype, low: int, last: int) -> None:
         exact = digits(dtype.np)
         for name, value in ends:
             if not -(2**exact) <= value <= 2**exact:
-                warnings.warn(
+                warn(
                     f"{name} is out of bounds [-(2^{exact}), 2^{exact}]. Due to precision limitations"
                     f" {type_name(dtype)} can support discrete uniform distribution only within this range. This"
-                    " warning will become an error in version 1.7 release, please fix the code in advance",
-                    UserWarning,
-                    stacklevel=5,
+                    " warning will become an error in version 1.7 release, please fix the code in advance"
                 )
         return
     smallest, largest = (0, 1) if dtype is dtypes.bool else (int(np.iinfo(dtype.np).min), int(np.iinfo(dtype.np).max))

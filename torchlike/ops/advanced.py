@@ -8,7 +8,6 @@ stays on the host until the kernel is called: jax hands NumPy arguments over at 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from torchlike._core.kernels import TENSOR, cast
 from torchlike._core.op import Array, ArrayLike, Arrays, Op, composite, defvjp, op, operands_given
 from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import Geometry, dense_order
+from torchlike._core.warn import warn
 from torchlike.ops import _bounds
 from torchlike.ops._checks import BARE, UNSIGNED, refuse
 from torchlike.ops._geometry import show
@@ -99,11 +99,7 @@ def check_mask(mask: Tensor | np.ndarray[Any, Any], shape: Sequence[int], dim: i
             IndexError,
         )
     if kind_of(mask) == "uint8":
-        warnings.warn(
-            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
 
 
 def shape_of(index: Tensor | np.ndarray[Any, Any]) -> tuple[int, ...]:

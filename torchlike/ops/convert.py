@@ -199,7 +199,7 @@ def parse_legacy_type(given: Any) -> tuple[str, dtypes.dtype]:
     raise ValueError(f"invalid type: '{text}'")
 
 
-@composite(method=False)
+@composite(method=False, asked="nobody")
 def is_tensor(obj: Any, /) -> bool:
     """Return whether ``obj`` is a tensor.
 
@@ -209,7 +209,7 @@ def is_tensor(obj: Any, /) -> bool:
     return isinstance(obj, TensorBase)
 
 
-@composite(method=False)
+@composite(method=False, asked="nobody")
 def is_storage(obj: Any, /) -> bool:
     """Return whether ``obj`` is a storage."""
     return type(obj).__name__ in ("UntypedStorage", "TypedStorage")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from typing import Any
 
 import jax.numpy as jnp
@@ -18,6 +17,7 @@ from torchlike._core.errors import check, not_implemented, scalar_type, wrap_dim
 from torchlike._core.op import NO_OPMATH, Array, Arrays, VarInts, composite, defvjp, op, operands_given
 from torchlike._core.promote import can_cast, compute_and_result
 from torchlike._core.tensor_state import TensorBase
+from torchlike._core.warn import warn
 from torchlike.ops._fill import check_sizes
 from torchlike.ops._geometry import show
 from torchlike.ops.index import index_select
@@ -410,11 +410,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         check(len(g.size) <= 1, f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")
         lengths.append(g.size[0] if g.size else 1)
     if indexing is None:
-        warnings.warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
         indexing = "ij"
     check(indexing in ("ij", "xy"), f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     swapped = indexing == "xy" and len(tensors) > 1

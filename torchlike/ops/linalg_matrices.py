@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, defvjp, op
+from torchlike._core.warn import warn
 from torchlike.linalg._common import check_floating, check_square, check_tensors, give
 from torchlike.linalg.determinants import _det, _slogdet
 from torchlike.linalg.inverses import inv, pinv
@@ -291,11 +291,7 @@ def cov(
         scale = total - correction * _sum(weights * aweights) / total
     known = scale if weights is None else host(scale)
     if known is not None and known <= 0:
-        warnings.warn(
-            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.")
         scale = 0 if weights is None else scale * 0
     elif weights is not None:
         scale = scale.clamp(min=0)

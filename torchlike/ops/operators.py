@@ -13,6 +13,7 @@ import numpy as np
 
 from torchlike._core.dispatch import call, call_inplace
 from torchlike._core.op import Op, composite
+from torchlike._core.override import forms
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import bitwise, comparison, pointwise_arith, pointwise_power, pointwise_unary
 
@@ -27,11 +28,17 @@ def _known(x: Any) -> bool:
     return isinstance(x, (TensorBase, *_NUMBERS)) or hasattr(type(x), "__torch_function__")
 
 
-def _define(name: str, function: _Function, doc: str) -> None:
+def _define(name: str, function: _Function, doc: str, record: Op | None = None, public: str = "") -> None:
+    """Make ``function`` the method ``name``; modes and subclasses are told of it as the method ``public``."""
     function.__name__ = name
     function.__qualname__ = f"Tensor.{name}"
     function.__doc__ = doc
-    composite(function, name=name, method="only")
+    if record is None and not public:
+        composite(function, name=name, method="only")
+        return
+    setattr(TensorBase, name, function)
+    if record is not None:
+        forms.setdefault((function.__code__, record), getattr(TensorBase, public or name))
 
 
 def _unary(record: Op) -> _Function:
@@ -128,19 +135,19 @@ _RSUB: Op = pointwise_arith.rsub.op
 _MUL: Op = pointwise_arith.mul.op
 _DIV: Op = pointwise_arith.true_divide.op
 
-_define("__add__", _direct(_ADD, (None,)), "Return ``self + other``.")
-_define("__radd__", _direct(_ADD, (None,)), "Return ``other + self``.")
-_define("__iadd__", _written(_ADD, (None,)), "Add ``other`` in place.")
-_define("__sub__", _direct(_SUB, (None,)), "Return ``self - other``.")
-_define("__rsub__", _direct(_RSUB, (None,)), "Return ``other - self``.")
-_define("__isub__", _written(_SUB, (None,)), "Subtract ``other`` in place.")
-_define("__mul__", _direct(_MUL), "Return ``self * other``.")
-_define("__rmul__", _direct(_MUL), "Return ``other * self``.")
-_define("__imul__", _written(_MUL), "Multiply by ``other`` in place.")
-_define("__truediv__", _direct(_DIV), "Return ``self / other``.")
-_define("__itruediv__", _written(_DIV), "Divide by ``other`` in place.")
-_define("__idiv__", _written(_DIV), "Divide by ``other`` in place.")
-_define("__div__", _direct(_DIV), "Return ``self / other``.")
+_define("__add__", _direct(_ADD, (None,)), "Return ``self + other``.", _ADD, "add")
+_define("__radd__", _direct(_ADD, (None,)), "Return ``other + self``.", _ADD, "add")
+_define("__iadd__", _written(_ADD, (None,)), "Add ``other`` in place.", _ADD, "add_")
+_define("__sub__", _direct(_SUB, (None,)), "Return ``self - other``.", _SUB, "sub")
+_define("__rsub__", _direct(_RSUB, (None,)), "Return ``other - self``.", _RSUB)
+_define("__isub__", _written(_SUB, (None,)), "Subtract ``other`` in place.", _SUB, "sub_")
+_define("__mul__", _direct(_MUL), "Return ``self * other``.", _MUL, "mul")
+_define("__rmul__", _direct(_MUL), "Return ``other * self``.", _MUL, "mul")
+_define("__imul__", _written(_MUL), "Multiply by ``other`` in place.", _MUL, "mul_")
+_define("__truediv__", _direct(_DIV), "Return ``self / other``.", _DIV, "div")
+_define("__itruediv__", _written(_DIV), "Divide by ``other`` in place.", _DIV, "div_")
+_define("__idiv__", _written(_DIV), "Divide by ``other`` in place.", _DIV, "div_")
+_define("__div__", _direct(_DIV), "Return ``self / other``.", _DIV, "div")
 
 
 def _rtruediv(self: Any, other: Any) -> Any:
@@ -156,7 +163,12 @@ for _name, _function, _inplace in (
     ("mod", pointwise_arith.remainder, pointwise_arith.remainder_),
     ("pow", pointwise_power.pow, pointwise_power.pow_),
 ):
-    _define(f"__{_name}__", _checked(_function), f"Return :func:`{_function.__name__}` of self and ``other``.")
+    _called = _function.__name__
+    if _name == "floordiv":
+        _define("__floordiv__", _checked(_function), "Return :func:`floor_divide` of self and ``other``.")
+    else:
+        _method = _checked(getattr(TensorBase, _called))
+        _define(f"__{_name}__", _method, f"Return :func:`{_called}` of self and ``other``.", None, _called)
     _define(
         f"__r{_name}__",
         _checked(_function, reflected=True),
@@ -171,17 +183,18 @@ for _name, _function in (
     ("lshift", bitwise.bitwise_left_shift),
     ("rshift", bitwise.bitwise_right_shift),
 ):
-    _define(f"__{_name}__", _direct(_function.op), f"Return :func:`{_function.__name__}` of self and ``other``.")
-    _define(f"__r{_name}__", _reflected(_function.op), f"Return :func:`{_function.__name__}` of ``other`` and self.")
-    _define(
-        f"__i{_name}__", _written(_function.op), f"Write :func:`{_function.__name__}` of self and ``other`` into self."
-    )
+    _record, _called = _function.op, _function.__name__
+    _define(f"__{_name}__", _direct(_record), f"Return :func:`{_called}` of self and ``other``.", _record)
+    _define(f"__r{_name}__", _reflected(_record), f"Return :func:`{_called}` of ``other`` and self.", _record, _called)
+    _define(f"__i{_name}__", _written(_record), f"Write :func:`{_called}` of self and ``other`` into self.", _record)
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     _function = getattr(comparison, _name)
-    _define(f"__{_name}__", _direct(_function.op), f"Return :func:`{_name}` of self and ``other``.")
+    _define(
+        f"__{_name}__", _direct(_function.op), f"Return :func:`{_name}` of self and ``other``.", _function.op, _name
+    )
 
-_define("__neg__", _unary(pointwise_unary.neg.op), "Return ``-self``.")
-_define("__abs__", _unary(pointwise_unary.abs.op), "Return ``abs(self)``.")
+_define("__neg__", _unary(pointwise_unary.neg.op), "Return ``-self``.", pointwise_unary.neg.op, "neg")
+_define("__abs__", _unary(pointwise_unary.abs.op), "Return ``abs(self)``.", pointwise_unary.abs.op, "abs")
 _define("__pos__", _positive, "Return ``+self``.")
 _define("__invert__", _inverted, "Return ``~self`` of integers and bools.")

@@ -7,7 +7,6 @@ the last bit; XLA would choose its own order of roundings.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import jax
@@ -20,6 +19,7 @@ from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, not_implemented, scalar_type
 from torchlike._core.op import composite
 from torchlike._core.tensor_state import TensorBase
+from torchlike._core.warn import warn
 from torchlike.ops._checks import BARE, BOOL, COMPLEX
 from torchlike.ops._fill import check_options, compiled, dtype_argument, finished, number
 
@@ -173,11 +173,9 @@ def range(
     >>> torch.range(1, 2, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
     """
-    warnings.warn(
+    warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with"
-        " Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
-        UserWarning,
-        stacklevel=2,
+        " Python's range builtin. Instead, use torch.arange, which produces values in [start, end)."
     )
     if end is None:
         raise TypeError('range() missing 1 required positional arguments: "end"')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from torchlike._core.errors import broadcast_shapes, check, invalid_combination,
 from torchlike._core.op import Array, VarInts, composite, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry
+from torchlike._core.warn import warn
 from torchlike.ops._geometry import Ints, expanded, infer_size, of_shape, permuted, show, viewed
 
 __all__ = [
@@ -368,18 +368,12 @@ def _T(self: Tensor) -> Tensor:
     """The tensor with its dimensions in reverse order; for matrices, the transpose."""
     ndim = self.dim()
     if ndim == 0:
-        warnings.warn(
-            "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn("Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.")
     elif ndim != 2:
-        warnings.warn(
+        warn(
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will"
             " throw an error in a future release. Consider `x.mT` to transpose batches of matrices or"
-            " `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
-            UserWarning,
-            stacklevel=2,
+            " `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor."
         )
     return permute(self, tuple(range(ndim - 1, -1, -1)))
 
@@ -388,11 +382,7 @@ def _mT(self: Tensor) -> Tensor:
     """A view with the last two dimensions exchanged."""
     ndim = self.dim()
     if ndim == 0:
-        warnings.warn(
-            "Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn("Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.")
         return permute(self, ())
     check(ndim > 1, "tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.")
     return transpose(self, -2, -1)
@@ -402,7 +392,7 @@ def _H(self: Tensor) -> Tensor:
     """The conjugate transpose of a matrix, a view."""
     ndim = self.dim()
     if ndim == 0:
-        warnings.warn("Tensor.H is deprecated on 0-D tensors. Consider using x.conj().", UserWarning, stacklevel=2)
+        warn("Tensor.H is deprecated on 0-D tensors. Consider using x.conj().")
         return permute(self, ())
     check(
         ndim == 2,
@@ -416,7 +406,7 @@ def _mH(self: Tensor) -> Tensor:
     """A view with the last two dimensions exchanged and complex values conjugated."""
     ndim = self.dim()
     if ndim == 0:
-        warnings.warn("Tensor.mH is deprecated on 0-D tensors. Consider using x.conj().", UserWarning, stacklevel=2)
+        warn("Tensor.mH is deprecated on 0-D tensors. Consider using x.conj().")
         return permute(self, ())
     check(ndim > 1, "tensor.mH is only supported on matrices or batches of matrices. Got 1-D tensor.")
     return adjoint(self)

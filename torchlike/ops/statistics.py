@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import jax.numpy as jnp
 
 from torchlike._core import errors
 from torchlike._core.op import Array, composite, defvjp, op
+from torchlike._core.warn import warn
 from torchlike.ops._arrays import conjugate, expanded, real_part, scaled, widened
 from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
 from torchlike.ops._dims import TENSOR, Dims, reduced_dims
@@ -32,10 +32,9 @@ def _moments(name: str, input: Array, dim: Dims, correction: float, keepdim: boo
     freedom = count - correction
     outputs = math.prod(input.shape[d] for d in range(input.ndim) if d not in dims)
     if freedom <= 0 and (outputs > 0 or not dims):
-        warnings.warn(
+        warn(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
-            "(input numel divided by output numel).",
-            stacklevel=2,
+            "(input numel divided by output numel)."
         )
     mean = jnp.mean(x, dims, keepdims=True)
     centred = x - mean

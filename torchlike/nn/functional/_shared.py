@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import jax
@@ -12,6 +11,7 @@ import numpy as np
 from torchlike._core import dispatch, tape
 from torchlike._core.errors import check
 from torchlike._core.tensor_state import TensorBase, modes
+from torchlike._core.warn import warn
 
 Array = Any
 
@@ -35,10 +35,7 @@ def reduction_name(reduction: str, size_average: bool | None, reduce: bool | Non
         averaged = size_average is None or size_average
         reduced = reduce is None or reduce
         reduction = "none" if not reduced else "mean" if averaged else "sum"
-        warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-            stacklevel=4,
-        )
+        warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return reduction

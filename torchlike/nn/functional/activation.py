@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import jax
@@ -16,6 +15,7 @@ from torchlike._core import errors
 from torchlike._core.dtype import dtype as Dtype
 from torchlike._core.errors import check
 from torchlike._core.op import DEFAULT, Array, composite, defvjp, op
+from torchlike._core.warn import warn
 from torchlike.nn.functional._shared import expect_tensor, ndim, no_complex_gradient
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 
@@ -576,10 +576,7 @@ def softsign(input: Tensor) -> Tensor:
 
 def _softmax_dim(name: str, dims: int, stacklevel: int) -> int:
     """The dimension that a call without ``dim`` means, with PyTorch's warning."""
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel,
-    )
+    warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.")
     return 0 if dims in (0, 1, 3) else 1
 
 

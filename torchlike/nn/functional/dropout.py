@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from torchlike._core import dispatch, keyed, samplers
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import NO_OPMATH, Array, Scalar, composite, op
+from torchlike._core.warn import warn
 from torchlike.nn.functional._shared import ndim
 from torchlike.ops._laws import Law, draw
 
@@ -150,20 +150,18 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     _check_p(p)
     dims = ndim(input)
     if dims not in (3, 4):
-        warnings.warn(
+        warn(
             f"dropout2d: Received a {dims}-D input to dropout2d, which is deprecated and will result in an error in a"
             " future release. To retain the behavior and silence this warning, please use dropout instead. Note that"
             " dropout2d exists to provide channel-wise dropout on inputs with 2 spatial dimensions, a channel"
-            " dimension, and an optional batch dimension (i.e. 3D or 4D inputs).",
-            stacklevel=2,
+            " dimension, and an optional batch dimension (i.e. 3D or 4D inputs)."
         )
     if dims == 3:
-        warnings.warn(
+        warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired"
             " - input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a"
             " future release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain"
-            " the 1D channel-wise dropout behavior, please switch to using dropout1d instead.",
-            stacklevel=2,
+            " the 1D channel-wise dropout behavior, please switch to using dropout1d instead."
         )
     return _drop(input, p, training, inplace, features=True)
 
@@ -178,12 +176,11 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     _check_p(p)
     dims = ndim(input)
     if dims not in (4, 5):
-        warnings.warn(
+        warn(
             f"dropout3d: Received a {dims}-D input to dropout3d, which is deprecated and will result in an error in a"
             " future release. To retain the behavior and silence this warning, please use dropout instead. Note that"
             " dropout3d exists to provide channel-wise dropout on inputs with 3 spatial dimensions, a channel"
-            " dimension, and an optional batch dimension (i.e. 4D or 5D inputs).",
-            stacklevel=2,
+            " dimension, and an optional batch dimension (i.e. 4D or 5D inputs)."
         )
     return _drop_features(input, p, training, inplace, batched=dims == 5)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,6 +10,7 @@ from torchlike import ops
 from torchlike._core.dispatch import shape_of
 from torchlike._core.op import DEFAULT, Array, composite, defvjp, op
 from torchlike._core.tensor_state import TensorBase
+from torchlike._core.warn import warn
 from torchlike.nn.functional._shared import reduction_name
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 
@@ -29,10 +29,9 @@ def check_pair(input: Tensor, target: Tensor) -> None:
         wrong = input if not isinstance(input, TensorBase) else target
         raise AttributeError(f"{type(wrong).__name__!r} object has no attribute 'size'")
     if shape_of(input) != shape_of(target):
-        warnings.warn(
+        warn(
             f"Using a target size ({_size(target)}) that is different to the input size ({_size(input)}). This will"
-            " likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=3,
+            " likely lead to incorrect results due to broadcasting. Please ensure they have the same size."
         )
 
 
