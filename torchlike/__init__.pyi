@@ -17,6 +17,7 @@ from torchlike import fft as fft
 from torchlike import linalg as linalg
 from torchlike import nn as nn
 from torchlike import optim as optim
+from torchlike import overrides as overrides
 from torchlike import random as random
 from torchlike import signal as signal
 from torchlike import special as special
