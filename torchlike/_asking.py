@@ -116,9 +116,7 @@ def prepare(cls: type[TensorBase]) -> None:
     if "_asks" in cls.__dict__ or not override.overrides(cls):
         return
     if _Machinery.parent is None:
-        _Machinery.parent = type(
-            "Tensor", (classes.tensor,), {"__module__": "torch", "__slots__": (), "_asks": True}
-        )
+        _Machinery.parent = type("Tensor", (classes.tensor,), {"__module__": "torch", "__slots__": (), "_asks": True})
         fill()
     parent = _Machinery.parent
     if parent not in cls.__mro__:
