@@ -9,12 +9,17 @@ torch = pytest.importorskip("torch")
 
 pytestmark = pytest.mark.torch
 
-# What PyTorch does not have.
-OWN = {"torch.as_torch", "torch.install_as_torch"}
+
+def _own(path: str) -> bool:
+    """Whether PyTorch does not have it."""
+    return path in ("torch.as_torch", "torch.install_as_torch") or path.startswith("torch.jax.")
+
+
+SHARED = [item for item in documented().items() if not _own(item[0])]
 
 
 @pytest.mark.filterwarnings("ignore")  # PyTorch warns of what it will change; the examples are about what they print
-@pytest.mark.parametrize(("path", "text"), [item for item in documented().items() if item[0] not in OWN])
+@pytest.mark.parametrize(("path", "text"), SHARED)
 def test_docstring(path: str, text: str):
     torch.manual_seed(0)
     assert failures(text, path, {"torch": torch}) == ""

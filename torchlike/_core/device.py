@@ -11,8 +11,10 @@ a kernel without inputs is compiled with ``out_shardings=device.sharding``.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final, NoReturn, Self, TypeAlias, final
 
@@ -331,12 +333,32 @@ class _State(threading.local):
 
     default: device | None = None
     cuda: int = 0
+    program: device | None = None
 
     def __init__(self) -> None:
         self.entered: list[device | None] = []
 
 
 _state: Final = _State()
+
+
+def program() -> device | None:
+    """Return where the jax program runs that is being traced over tensors, None outside of one."""
+    return _state.program
+
+
+@contextlib.contextmanager
+def within_program(place: device) -> Iterator[None]:
+    """While jax traces a program over tensors: traced tensors are on ``place``.
+
+    What is created meanwhile is not committed, so that the program may run on other devices than one, or on several.
+    """
+    before = _state.program
+    _state.program = place
+    try:
+        yield
+    finally:
+        _state.program = before
 
 
 def current_cuda() -> int:

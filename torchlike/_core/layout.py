@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from torchlike._core import device as devices
@@ -94,11 +95,9 @@ def of_array(array: Any) -> devices.device:
     if isinstance(array, jax.ShapeDtypeStruct):
         return devices.META
     if isinstance(array, jax.core.Tracer):
-        return devices.CPU if _tracing_device is None else _tracing_device
-    return devices.of_jax(array.device)
-
-
-_tracing_device: devices.device | None = None
+        return devices.program() or devices.CPU
+    place = array.device  # of an array that lies on several devices a sharding
+    return devices.of_jax(place if isinstance(place, jax.Device) else min(place.device_set, key=lambda d: d.id))
 
 
 def together(values: Sequence[Any]) -> list[Any] | None:
@@ -125,6 +124,8 @@ def put(value: Any, device: Any = None) -> Any:
     place = devices.resolve(device)
     if place is devices.META:
         return jax.ShapeDtypeStruct(value.shape, value.dtype)
+    if devices.program() is not None:
+        return jnp.array(value)
     if place is devices.CPU and isinstance(value, np.ndarray) and value.size <= _SMALL:
         private = value.copy()  # which jax then takes over as it is: 12 us instead of device_put's 28
         return jax.make_array_from_callback(value.shape, place.sharding, lambda _: private)

@@ -91,7 +91,7 @@ _kernels: dict[Any, Callable[..., Any]] = {}
 def constant(size: tuple[int, ...], value: int, dtype: dtypes.dtype, place: devices.device) -> Any:
     """A fresh array of zeros or ones; the function that makes it is compiled once a shape."""
     key = (size, value, dtype, place)
-    made = _kernels.get(key)
+    made = None if devices.program() else _kernels.get(key)
     if made is None:
         made = compiled(key, lambda: jnp.full(size, value, dtype.np), place, size, dtype)
     return made()
@@ -111,6 +111,8 @@ def compiled(
     key: Any, body: Callable[..., Any], place: devices.device, size: tuple[int, ...], dtype: dtypes.dtype
 ) -> Callable[..., Any]:
     """The jitted function under ``key``, whose result is on ``place``; on the meta device only its shape is made."""
+    if devices.program() is not None and place is not devices.META:
+        return body
     made = _kernels.get(key)
     if made is None:
         if place is devices.META:
