@@ -1,6 +1,6 @@
 """Building blocks of neural networks."""
 
-from torchlike.nn import functional, init, modules, parameter, utils
+from torchlike.nn import attention, functional, init, modules, parameter, utils
 from torchlike.nn.modules import *
 from torchlike.nn.modules import Module
 from torchlike.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter

@@ -2,11 +2,13 @@
 
 from torchlike.nn.functional.activation import *
 from torchlike.nn.functional.adaptive import *
+from torchlike.nn.functional.attention import *
 from torchlike.nn.functional.classification import *
 from torchlike.nn.functional.conv import *
 from torchlike.nn.functional.dropout import *
 from torchlike.nn.functional.embedding import *
 from torchlike.nn.functional.linear import *
+from torchlike.nn.functional.multihead import *
 from torchlike.nn.functional.normalization import *
 from torchlike.nn.functional.padding import *
 from torchlike.nn.functional.pooling import *

@@ -49,7 +49,6 @@ def _mask(input: Tensor, p: float, features: bool) -> Tensor:
     """A tensor that is true where an element (or with ``features`` a channel) is kept."""
     geometry = dispatch.geometry_of(input)
     size = tuple(geometry.size)
-    keep = 1 - p
     stride = None if features or geometry.is_contiguous else geometry.stride
     if features:
         check(len(size) >= 2, "Feature dropout requires at least 2 dimensions in the input")
@@ -58,8 +57,14 @@ def _mask(input: Tensor, p: float, features: bool) -> Tensor:
         geometry.dtype.is_floating_point or geometry.dtype.is_complex,
         f"result type Float can't be cast to the desired output type {scalar_type(geometry.dtype)}",
     )
+    return keep_mask(size, p, dispatch.device_of(input), stride)
+
+
+def keep_mask(size: tuple[int, ...], p: float, device: Any, stride: tuple[int, ...] | None = None) -> Tensor:
+    """Draw a tensor that is true with probability ``1 - p``."""
+    keep = 1 - p
     law = Law(lambda g, n, d, contiguous: samplers.bernoulli(g, n, keep), keyed.bernoulli, (keep,))
-    return dispatch.wrap(draw(law, None, dispatch.device_of(input), size, dtypes.bool, stride))
+    return dispatch.wrap(draw(law, None, device, size, dtypes.bool, stride))
 
 
 def _drop(input: Tensor, p: float, training: bool, inplace: bool, features: bool = False) -> Tensor:

@@ -103,6 +103,7 @@ def embedding(
     """
     expect_tensor("embedding", "indices", 2, input)
     expect_tensor("embedding", "weight", 1, weight)
+    check(ndim(weight) == 2, "'weight' must be 2-D")
     row = _padding_row(padding_idx, weight.size(0), "Padding_idx must be within num_embeddings")
     if max_norm is not None:
         _in_table(weight, input)

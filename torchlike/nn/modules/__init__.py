@@ -11,3 +11,4 @@ from torchlike.nn.modules.loss import *
 from torchlike.nn.modules.module import Module
 from torchlike.nn.modules.normalization import *
 from torchlike.nn.modules.sparse import *
+from torchlike.nn.modules.transformer import *

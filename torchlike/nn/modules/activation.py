@@ -8,6 +8,8 @@ from typing import Any
 from torchlike import ops
 from torchlike.nn import functional as F
 from torchlike.nn import init as initializers
+from torchlike.nn.functional.multihead import _canonical_mask, _none_or_dtype
+from torchlike.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torchlike.nn.modules.module import Module
 from torchlike.nn.parameter import Parameter
 
@@ -25,6 +27,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "MultiheadAttention",
     "PReLU",
     "RReLU",
     "ReLU",
@@ -471,3 +474,148 @@ class Softmax2d(Module):
         if input.dim() not in (3, 4):
             raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
         return F.softmax(input, -3, _stacklevel=5)
+
+
+class MultiheadAttention(Module):
+    """Attention in ``num_heads`` heads: queries (l, n, e), keys (s, n, kdim) and values (s, n, vdim) give (l, n, e).
+
+    With ``batch_first`` the batch dimension comes first; it may be absent. Returns the output and, with
+    ``need_weights``, the weights: (n, l, s), or (n, heads, l, s) unless ``average_attn_weights``. ``add_bias_kv`` adds
+    a learned key and value, ``add_zero_attn`` ones of zeros. ``key_padding_mask`` (n, s) and ``attn_mask`` (l, s) or
+    (n * heads, l, s) hide where they are true, or are added where they hold numbers. ``is_causal`` says that
+    ``attn_mask`` is the causal one. Raises ValueError and AssertionError for sizes that do not fit.
+
+    >>> attention = torch.nn.MultiheadAttention(4, 2)
+    >>> x = torch.zeros(3, 1, 4)
+    >>> out, weights = attention(x, x, x)
+    >>> out.shape, weights.shape
+    (torch.Size([3, 1, 4]), torch.Size([1, 3, 3]))
+    """
+
+    __constants__ = ["batch_first"]  # noqa: RUF012
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        if embed_dim <= 0 or num_heads <= 0:
+            raise ValueError(
+                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and num_heads={num_heads}"
+                " instead"
+            )
+        super().__init__()
+        self.embed_dim = embed_dim
+        self.kdim = embed_dim if kdim is None else kdim
+        self.vdim = embed_dim if vdim is None else vdim
+        self._qkv_same_embed_dim = self.kdim == embed_dim == self.vdim
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.batch_first = batch_first
+        self.head_dim = embed_dim // num_heads
+        if self.head_dim * num_heads != embed_dim:
+            raise AssertionError("embed_dim must be divisible by num_heads")
+
+        def fresh(*size: int) -> Parameter:
+            return Parameter(ops.empty(size, device=device, dtype=dtype))
+
+        parts = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
+        if self._qkv_same_embed_dim:
+            self.in_proj_weight = fresh(3 * embed_dim, embed_dim)
+            for name in parts:
+                self.register_parameter(name, None)
+        else:
+            for name, size in zip(parts, (embed_dim, self.kdim, self.vdim), strict=True):
+                self.register_parameter(name, fresh(embed_dim, size))
+            self.register_parameter("in_proj_weight", None)
+        self.register_parameter("in_proj_bias", fresh(3 * embed_dim) if bias else None)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
+        self.bias_k = fresh(1, 1, embed_dim) if add_bias_kv else None
+        self.bias_v = fresh(1, 1, embed_dim) if add_bias_kv else None
+        self.add_zero_attn = add_zero_attn
+        self._reset_parameters()
+
+    def _reset_parameters(self) -> None:
+        weights = (self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+        for weight in weights:
+            if weight is not None:
+                initializers.xavier_uniform_(weight)
+        if self.in_proj_bias is not None:
+            initializers.constant_(self.in_proj_bias, 0.0)
+            initializers.constant_(self.out_proj.bias, 0.0)
+        for bias in (self.bias_k, self.bias_v):
+            if bias is not None:
+                initializers.xavier_normal_(bias)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = True,
+        attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the output, and the weights or None."""
+        key_padding_mask = _canonical_mask(
+            key_padding_mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype
+        )
+        attn_mask = _canonical_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
+        batch_first = self.batch_first and query.dim() == 3
+        if batch_first:
+            same = query is key, key is value
+            query = query.transpose(1, 0)
+            key = query if same[0] else key.transpose(1, 0)
+            value = key if same[1] else value.transpose(1, 0)
+        output, weights = F.multi_head_attention_forward(
+            query,
+            key,
+            value,
+            self.embed_dim,
+            self.num_heads,
+            self.in_proj_weight,
+            self.in_proj_bias,
+            self.bias_k,
+            self.bias_v,
+            self.add_zero_attn,
+            self.dropout,
+            self.out_proj.weight,
+            self.out_proj.bias,
+            training=self.training,
+            key_padding_mask=key_padding_mask,
+            need_weights=need_weights,
+            attn_mask=attn_mask,
+            use_separate_proj_weight=not self._qkv_same_embed_dim,
+            q_proj_weight=self.q_proj_weight,
+            k_proj_weight=self.k_proj_weight,
+            v_proj_weight=self.v_proj_weight,
+            average_attn_weights=average_attn_weights,
+            is_causal=is_causal,
+        )
+        return (output.transpose(1, 0) if batch_first else output), weights
+
+    def merge_masks(
+        self, attn_mask: Tensor | None, key_padding_mask: Tensor | None, query: Tensor
+    ) -> tuple[Tensor | None, int | None]:
+        """Return both masks as one (n, heads, l, l), and its kind: 1 for padding alone, 2 otherwise, None for none."""
+        if attn_mask is None:
+            return key_padding_mask, None if key_padding_mask is None else 1
+        batch, length, _ = query.shape
+        if attn_mask.dim() == 3:
+            merged = attn_mask.view(batch, -1, length, length)
+        else:
+            merged = attn_mask.view(1, 1, length, length).expand(batch, self.num_heads, -1, -1)
+        if key_padding_mask is not None:
+            merged = merged + key_padding_mask.view(batch, 1, 1, length).expand(-1, self.num_heads, -1, -1)
+        return merged, 2

@@ -1,0 +1,87 @@
+"""Attention: scaled dot products, and several heads with their projections."""
+
+from opcases.case import case
+
+_F = "nn.functional."
+_HEADS = "4, 2, w, b, None, None, False, 0.0, o, c"
+
+CASES = [
+    case(
+        _F + "scaled_dot_product_attention",
+        "q, k, v",
+        "q, k, v, is_causal=True",
+        "q, k, v, m",
+        "q, k, v, h",
+        "q, k, v, m, is_causal=True, scale=0.3",
+        "q[0], k[0], v[0], scale=-1.0",
+        "q[0, 0], k[0, 0], v[0, 0], is_causal=True",
+        "q, k, v[..., :1]",
+        "q, k[:1], v[:, :1]",
+        "q.repeat(1, 2, 1, 1), k, v, enable_gqa=True",
+        "q[:, :, :0], k, v",
+        "q, k[:, :, :0], v[:, :, :0]",
+        "q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)",
+        inputs={
+            "q": "values(2, 3, 4, 2)",
+            "k": "values(2, 3, 5, 2, seed=1)",
+            "v": "values(2, 3, 5, 2, seed=2)",
+            "m": "values(4, 5, seed=3)",
+            "h": "values(4, 5, seed=4, dtype=torch.bool)",
+        },
+        dtypes="float16 float complex64",
+        tolerance=20,
+        bad=(
+            "torch.nn.functional.scaled_dot_product_attention(q, k.double(), v)",
+            "torch.nn.functional.scaled_dot_product_attention(q[0, 0, 0], k, v)",
+            "torch.nn.functional.scaled_dot_product_attention(q, k, v, m[:, :4])",
+            "torch.nn.functional.scaled_dot_product_attention(q, k, v, m.long())",
+            "torch.nn.functional.scaled_dot_product_attention(q[0], k[0], v[0], m, is_causal=True)",
+            "torch.nn.functional.scaled_dot_product_attention(q, k, v, dropout_p=2.0)",
+            "torch.nn.functional.scaled_dot_product_attention(q[0], k[0], v[0, :, :4])",
+            "torch.nn.functional.scaled_dot_product_attention(q[0, 0], k[0, 0, :, :1], v[0, 0])",
+            "torch.nn.functional.scaled_dot_product_attention(q, k[:, :2], v[:, :2])",
+            "torch.nn.functional.scaled_dot_product_attention(q, k[:, :2], v[:, :2], enable_gqa=True)",
+            "torch.nn.functional.scaled_dot_product_attention(1, k, v)",
+        ),
+    ),
+    case(
+        _F + "multi_head_attention_forward",
+        f"q, k, k, {_HEADS}",
+        f"q, q, q, {_HEADS}",
+        f"q, k, v, {_HEADS}, key_padding_mask=p, attn_mask=m, average_attn_weights=False",
+        f"q, k, v, {_HEADS}, attn_mask=h, need_weights=False",
+        f"q[:, 0], k[:, 0], v[:, 0], {_HEADS}, attn_mask=m",
+        f"q, q, q, {_HEADS}, attn_mask=m[:, :3], is_causal=True, need_weights=False",
+        "q, k, v, 4, 2, None, b, e, e, True, 0.0, o, None, use_separate_proj_weight=True, q_proj_weight=o,"
+        " k_proj_weight=o, v_proj_weight=o, key_padding_mask=p",
+        inputs={
+            "q": "values(3, 2, 4)",
+            "k": "values(5, 2, 4, seed=1)",
+            "v": "values(5, 2, 4, seed=2)",
+            "w": "values(12, 4, low=-1, high=1, seed=3)",
+            "b": "values(12, low=-1, high=1, seed=4)",
+            "o": "values(4, 4, low=-1, high=1, seed=5)",
+            "c": "values(4, seed=6)",
+            "e": "values(1, 1, 4, seed=7)",
+            "m": "values(3, 5, seed=8)",
+            "h": "torch.ones(3, 5, dtype=torch.bool).triu(1)",
+            "p": "torch.tensor([[False, False, False, False, True], [False] * 5])",
+        },
+        dtypes="float",
+        tolerance=40,
+        bad=(
+            f"torch.nn.functional.multi_head_attention_forward(q, k, v[:4], {_HEADS})",
+            f"torch.nn.functional.multi_head_attention_forward(q, k, v, {_HEADS}, is_causal=True)",
+            f"torch.nn.functional.multi_head_attention_forward(q, k[:, 0], v, {_HEADS})",
+            f"torch.nn.functional.multi_head_attention_forward(q[0, 0], k, v, {_HEADS})",
+            f"torch.nn.functional.multi_head_attention_forward(q, k, v, {_HEADS}, attn_mask=m[:2])",
+            f"torch.nn.functional.multi_head_attention_forward(q, k, v, {_HEADS}, attn_mask=h.long())",
+            f"torch.nn.functional.multi_head_attention_forward(q, k, v, {_HEADS}, key_padding_mask=p[0])",
+            f"torch.nn.functional.multi_head_attention_forward(q, k, v, {_HEADS}, key_padding_mask=p[:, :3])",
+            "torch.nn.functional.multi_head_attention_forward(q, k, v, 6, 2, w, b, None, None, False, 0.0, o, c)",
+            "torch.nn.functional.multi_head_attention_forward(q, k, v, 4, 3, w, b, None, None, False, 0.0, o, c)",
+            "torch.nn.functional.multi_head_attention_forward(q, k, v, 4, 2, None, b, None, None, False, 0.0, o, c)",
+            "torch.nn.functional.multi_head_attention_forward(q, k, v, 4, 2, w, b, e, None, False, 0.0, o, c)",
+        ),
+    ),
+]
