@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -130,7 +131,7 @@ def _(grad, inputs, outputs, is_causal, dropout_p, node):
     query, key, value, mask, kept, scale = inputs
     result, logs = outputs
     batch = tuple(logs.shape[:-1])
-    (q, k, v), back = jax.vjp(lambda *given: _flat(*given, batch), query, key, value)
+    (q, k, v), back = jax.vjp(functools.partial(_flat, batch=batch), query, key, value)
     factor = _factor(scale, query, q.dtype)
     rows, scaled = query.shape[-2], q * factor
     by_result = grad[0].astype(q.dtype).reshape((q.shape[0], rows, v.shape[-1]))
@@ -154,8 +155,8 @@ def _(grad, inputs, outputs, is_causal, dropout_p, node):
         by_value = by_value.at[:, :keys].add(more_value) if keys < k.shape[1] else by_value + more_value
         if by_mask is not None:
             found = by_scores.reshape((*batch, *by_scores.shape[1:]))
-            part, add = jax.vjp(lambda m, b=block, f=found: _spread(m, b, f.shape), mask.astype(q.dtype))
-            by_mask = by_mask + add(found)[0]
+            spread = functools.partial(_spread, block=block, shape=found.shape)
+            by_mask = by_mask + jax.vjp(spread, mask.astype(q.dtype))[1](found)[0]
     whole = jnp.concatenate(by_query, 1) if len(by_query) > 1 else by_query[0] if by_query else jnp.zeros_like(q)
     return *back((whole, by_key, by_value)), by_mask, None, None
 

@@ -37,8 +37,9 @@ def scaled_dot_product_attention(
 
     ``attn_mask`` broadcasts to (..., l, s): bools say what takes part, floats are added. With ``is_causal`` query i
     sees the keys up to i. ``scale`` defaults to ``1 / sqrt(e)``; ``dropout_p`` drops probabilities, also outside of
-    training. With ``enable_gqa`` a group of query heads shares a head of ``key`` and ``value``. Queries that see nothing
-    give zeros. Memory grows with l + s, not with their product. Raises RuntimeError for types and shapes that do not fit.
+    training. With ``enable_gqa`` a group of query heads shares a head of ``key`` and ``value``. Queries that see
+    nothing give zeros. What is kept for the gradient grows with l + s, not with their product. Raises RuntimeError for
+    types and shapes that do not fit.
 
     >>> x = torch.eye(3)[None, None]
     >>> torch.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True, scale=1.0)
