@@ -62,7 +62,7 @@ class CausalBias(Tensor):
         mask = None if square else self._materialize(query.device)
         return scaled_dot_product_attention(query, key, value, mask, dropout_p, square, scale, enable_gqa)
 
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:  # type: ignore[override]
         return repr(self._materialize())
 
 
