@@ -178,3 +178,46 @@ def test_a_changing_index_compiles_nothing_in_the_backward() -> None:
         for i in range(2, 8):
             (x[i] * 2).sum().backward()
     assert counter.events == []
+
+
+def test_in_place_writes_where_the_values_lie() -> None:
+    x, other = torch.ones(1000), torch.ones(1000)
+    x.add_(other)
+    place = x.data_ptr()
+    x.add_(other)
+    x.mul_(2)
+    assert x.data_ptr() == place
+    assert x.tolist() == [6.0] * 1000
+
+
+def test_in_place_leaves_alone_what_others_hold() -> None:
+    x = torch.ones(3, requires_grad=True)
+    y = torch.ones(3) * 2
+    product = x * y  # keeps y for its gradient
+    kept = dispatch.array_of(y)
+    y.detach().add_(1)
+    assert kept.tolist() == [2.0] * 3
+    assert y.tolist() == [3.0] * 3
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        product.sum().backward()
+
+
+def test_gradients_that_an_operator_passes_on_have_memory_of_their_own() -> None:
+    a, b = torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)
+    (a + b).sum().backward()
+    given = torch.ones(3)
+    first, second = torch.autograd.grad(a + b, (a, b), given)
+    a.backward(given)
+    assert len({t.data_ptr() for t in (a.grad, b.grad, first, second, given)}) == 5
+    a.grad.numpy()[0] = 5
+    assert a.grad.tolist() == [5.0, 2.0, 2.0]
+    assert b.grad.tolist() == given.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_the_gradient_of_a_sum_of_two_runs_no_kernel() -> None:
+    a, b = torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)
+    node = (a * 1 + b * 1).grad_fn
+    (a * 1 + b * 1).sum().backward()
+    kernel = node.plan.backward(node.metas, (0,), ())
+    assert kernel.passing.places == (0, 0)
+    assert kernel.passing.rest is None

@@ -12,7 +12,8 @@ import itertools
 import math
 import operator
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from sys import getrefcount
 from typing import Any
 
 import jax
@@ -22,7 +23,8 @@ import numpy as np
 from torchlike._core import dispatch, errors, layout, saved, tape, views
 from torchlike._core.history import add, compute, zeros_like
 from torchlike._core.hooks import as_tensor, retain, run_post_hooks, run_pre_hooks, run_tensor_hooks
-from torchlike._core.kernels import Kernel, cast, run
+from torchlike._core.kernels import Kernel, Passing, cast, run, run_over
+from torchlike._core.storage import Storage
 from torchlike._core.tape import AccumulateGrad, Edge, Node, OpNode, watching
 from torchlike._core.tensor_state import TensorBase, modes
 
@@ -48,8 +50,10 @@ def apply_op(node: OpNode, grads: list[Any], create_graph: bool) -> Sequence[Any
     else:
         present = tuple([i for i, g in enumerate(grads) if g is not None])
         given = [g for g in grads if g is not None]
-    kernel = plan.backward(node.metas, present)
+    kernel = plan.backward(node.metas, present, given)
     if not create_graph:
+        if kernel.passing is not None:
+            return _pass_on(kernel, kernel.passing, given)
         outs: Sequence[Any] = run(kernel, [*kept, *given])
         return outs
     edges = dict(zip(plan.mask, node.edges, strict=True))
@@ -57,6 +61,24 @@ def apply_op(node: OpNode, grads: list[Any], create_graph: bool) -> Sequence[Any
     split = len(plan.inputs)
     operands.extend(_saved_tensor(x, (node, i)) for i, x in zip(plan.outputs, kept[split:], strict=True))
     return dispatch.apply(kernel, [*operands, *given])
+
+
+def _pass_on(kernel: Kernel, passing: Passing, grads: Sequence[Any]) -> Sequence[Any]:
+    """The results of a backward kernel some of which are just its gradients."""
+    if any([g.dtype != dtype for g, dtype in zip(grads, passing.dtypes, strict=True)]):
+        outs: Sequence[Any] = run(kernel, grads)
+        return outs
+    computed = iter(() if passing.rest is None else run(passing.rest, grads))
+    assert running.task is not None
+    shared = running.task.shared
+    found = []
+    for place in passing.places:
+        if place is None:
+            found.append(next(computed))
+        else:
+            found.append(grads[place])
+            shared.add(id(grads[place]))
+    return found
 
 
 def _saved_tensor(x: Any, edge: Edge | None) -> Any:
@@ -90,16 +112,31 @@ def accumulate(node: AccumulateGrad, grads: list[Any], create_graph: bool) -> Se
     with _accumulating:
         before = leaf._grad
         if before is None:
+            if not create_graph and running.task is not None and id(grad) in running.task.shared:
+                grad = run(_cloned, [grad])
             leaf._grad = _first_grad(grad, leaf, create_graph)
         elif create_graph:
             leaf._grad = dispatch.apply(add, [before, grad])
         else:
-            dispatch.write(before, run(add, [dispatch.array_of(before), grad]))
+            _add_to(before, grad)
     extra = leaf._extra
     if extra is not None and extra.post_accumulate_hooks:
         for hook in tuple(extra.post_accumulate_hooks.values()):
             hook(leaf)
     return ()
+
+
+def _add_to(before: Any, grad: Any) -> None:
+    """Add a gradient in place, where the old one lies if nothing else refers to its memory."""
+    storage = before._storage
+    if before._geometry is None and type(storage) is Storage and storage.counter is None:
+        array = storage.array
+        # The storage, the name and getrefcount's argument hold it.
+        owned = getrefcount(array) <= 3 and not isinstance(array, jax.core.Tracer)
+        storage.array = (run_over if owned else run)(add, [array, grad])
+        storage.version += 1
+    else:
+        dispatch.write(before, run(add, [dispatch.array_of(before), grad]))
 
 
 def _first_grad(grad: Any, leaf: TensorBase, create_graph: bool) -> TensorBase:
@@ -165,9 +202,16 @@ class Task:
         self.create_graph = create_graph
         self.wanted: set[Node] | None = None  # None: every node
         self.needed: set[Node] | None = None  # the wanted ones that are run, not only asked for their gradient
-        self.seen: dict[Node, int] = {}
+        self.roots: Sequence[Edge] = ()
+        self.shared: set[int] = set()  # ids of gradients that may be held elsewhere: a leaf gets a copy
         self.callbacks: list[Callable[[], Any]] = []
         self.node: Node | None = None
+
+
+    @property
+    def seen(self) -> dict[Node, int]:
+        """Every node of the graph, with the number of edges that lead to it."""
+        return _count_edges([node for node, _ in self.roots])
 
 
 class _Running(threading.local):
@@ -238,10 +282,14 @@ def _walk(
     task: Task, roots: Sequence[Edge], gradients: Sequence[Any], inputs: Sequence[Edge] | None, accumulate_inputs: bool
 ) -> list[Any]:
     create_graph, retain_graph = task.create_graph, task.retain_graph
+    task.roots = roots
     pending: dict[Node, list[Any]] = {}
     for (node, number), grad in zip(roots, gradients, strict=True):
         _deliver(pending, node, number, grad, create_graph)
-    task.seen = dependencies = _count_edges(pending)
+        task.shared.add(id(grad))
+    if inputs is None and len(pending) == 1:
+        pending = _walk_chain(task, pending)
+    dependencies = _count_edges(pending)
     captures: dict[Node, list[int]] = {}
     captured: dict[Edge, Any] = {}
     wanted = needed = None
@@ -293,14 +341,43 @@ def _walk(
                 heapq.heappush(ready, (-target.sequence, next(arrival), target))
     for callback in task.callbacks:
         callback()
-    return [captured.get(edge) for edge in inputs or ()]
+    found = [captured.get(edge) for edge in inputs or ()]
+    if create_graph:
+        return found
+    return [run(_cloned, [grad]) if grad is not None and id(grad) in task.shared else grad for grad in found]
+
+
+def _walk_chain(task: Task, pending: dict[Node, list[Any]]) -> dict[Node, list[Any]]:
+    """Walk as long as one node leads to one node, which needs no counting; returns the nodes where that ends."""
+    retain_graph = task.retain_graph
+    ((node, grads),) = pending.items()
+    if any([type(grad) is _Parts for grad in grads]):
+        return pending
+    while True:
+        edges = node.edges
+        if len(edges) > 1:
+            return {node: grads}
+        outs = _run_watched(task, node, grads) if watching.anomaly else _run_node(task, node, grads)
+        if not retain_graph:
+            node.release()
+        if not edges or edges[0] is None:
+            return {}
+        node, number = edges[0]
+        grads = [None] * node.outputs
+        if outs is not None:
+            grads[number] = outs[0]
 
 
 def _run_node(task: Task, node: Node, grads: list[Any]) -> Sequence[Any] | None:
     """Run a node with its hooks; None stands for no gradient at all."""
     extras = node.extras
     create_graph = task.create_graph
-    if extras is not None or type(node) is AccumulateGrad:
+    if extras is None:
+        if type(node) is AccumulateGrad:
+            extra = node.variable._extra
+            if extra is not None and extra.hooks:
+                grads = run_tensor_hooks(node, grads, create_graph)
+    else:
         grads = run_pre_hooks(node, run_tensor_hooks(node, grads, create_graph), create_graph)
     if node.always or any(g is not None for g in grads):
         outs: Sequence[Any] | None = node.apply(grads, create_graph)
@@ -367,7 +444,7 @@ def _sum(parts: _Parts) -> Any:
     return run(_sums[len(parts)], parts) if len(parts) > 1 else parts[0]
 
 
-def _count_edges(roots: Any) -> dict[Node, int]:
+def _count_edges(roots: Iterable[Node]) -> dict[Node, int]:
     """Return for every node of the graph how many edges lead to it."""
     found: dict[Node, int] = dict.fromkeys(roots, 0)
     stack = list(found)
@@ -409,14 +486,14 @@ def _leading_to(targets: Sequence[Node], graph: dict[Node, int], run_targets: bo
 
 def implicit_gradient(shape: tuple[int, ...], dtype: Any, device: Any) -> Any:
     """The gradient of a root for which none was given: one, if the root is a real scalar."""
-    errors.check(math.prod(shape) == 1, "grad can be implicitly created only for scalar outputs")
-    errors.check(
-        jnp.issubdtype(dtype, jnp.floating),
-        f"grad can be implicitly created only for real scalar outputs but got torch.{dtype}",
-    )
     key = (shape, dtype, device)
     found = _ones.get(key)
     if found is None:
+        errors.check(math.prod(shape) == 1, "grad can be implicitly created only for scalar outputs")
+        errors.check(
+            jnp.issubdtype(dtype, jnp.floating),
+            f"grad can be implicitly created only for real scalar outputs but got torch.{dtype}",
+        )
         found = layout.put(np.ones(shape, dtype), device)
         if not isinstance(found, jax.core.Tracer):
             _ones[key] = found

@@ -7,6 +7,7 @@ kernel, which checks) is worked out once for a combination of argument types and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -15,7 +16,7 @@ import numpy as np
 from torchlike._core import arguments, errors, layout, overlap, override, tape, views
 from torchlike._core import dtype as dtypes
 from torchlike._core.dtype import BY_NAME
-from torchlike._core.kernels import TENSOR, Kernel, run
+from torchlike._core.kernels import TENSOR, Kernel, run, run_over
 from torchlike._core.storage import Storage
 from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import Geometry, Memory
@@ -173,7 +174,9 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], pl
         if plan is None or modes.function_modes:
             return call_slowly(op, operands, statics, None, call_inplace, op.inplace_plans)
     target = operands[0]
-    check_inplace(target, operands, op.name)
+    whole = target._geometry is None
+    if not whole or target._requires_grad or target._base is not None:
+        check_inplace(target, operands, op.name)
     values = list(operands)
     graph = False
     memory = target._storage
@@ -185,15 +188,24 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], pl
             graph = True
         if storage is memory and i:
             overlap.check(op.name, geometry_of(target), geometry_of(tensor))
+    graph = graph and modes.grad
+    # Three references are the storage's, the list's and getrefcount's own: nobody else sees the memory reused.
+    owned = whole and not graph and getrefcount(values[0]) <= 3 and type(memory) is Storage
     try:
-        result = run(plan.kernel, values)
+        result = (run_over if owned and not isinstance(values[0], jax.core.Tracer) else run)(plan.kernel, values)
     except Exception as error:  # noqa: BLE001 - whatever it is, recover raises it again unless it has an answer
         result = recover(error, plan.kernel, values)
     node = None
-    if graph and modes.grad and tape.differentiable(result.dtype):
+    if graph and tape.differentiable(result.dtype):
         node = tape.record(plan.kernel, values, plan.tensors, operands, (result,), (target._storage,), bump=1)
     values.clear()
-    write(target, result)
+    if whole:
+        memory.array = result
+        memory.version += 1
+        if memory.counter is not None or (_watching.alert and target._extra is not None):
+            tape.count(target)
+    else:
+        write(target, result)
     if node is not None:
         node.slots = plan.slots
         _rebase(target, node)
@@ -350,7 +362,7 @@ def array_of(tensor: Any) -> Any:
     reader, starts = views.reader(memory_of(storage, array), geometry)
     if isinstance(array, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(geometry.size, geometry.dtype.np)
-    value = reader.read(array, *starts)
+    value = reader.read(array, starts)
     tensor._value = value
     tensor._value_version = storage.version
     return value
@@ -361,7 +373,7 @@ def memory_of(storage: Storage, array: Any) -> Memory:
     return Memory(tuple(array.shape), storage.stride, storage.geometry.dtype)
 
 
-def lowered(tensor: Any) -> tuple[views.Reader, tuple[int, ...]]:
+def lowered(tensor: Any) -> tuple[views.Reader, Any]:
     """The compiled reader of a tensor and its start indices."""
     storage = tensor._storage
     return views.reader(memory_of(storage, storage.array), geometry_of(tensor))
@@ -379,12 +391,12 @@ def write(tensor: Any, array: Any) -> None:
         if owned:
             storage.array = None
             try:
-                storage.array = reader.write_donated(current, array, *starts)
+                storage.array = reader.write_donated(current, array, starts)
             except BaseException:
                 storage.array = current
                 raise
         elif not isinstance(current, jax.ShapeDtypeStruct):
-            storage.array = reader.write(current, array, *starts)
+            storage.array = reader.write(current, array, starts)
     storage.version += 1
     if storage.counter is not None or (_watching.alert and tensor._extra is not None):
         tape.count(tensor)

@@ -10,18 +10,20 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
+from jax.extend import core as jax_core
 from jax.interpreters import partial_eval
 
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
 from torchlike._core.promote import can_cast, compute_and_result, of_number, rounded_operands
+from torchlike._core.tensor_state import TensorBase
 
 if TYPE_CHECKING:
     from torchlike._core.op import Op
@@ -41,7 +43,19 @@ class Kernel:
     for fewer of them is made again.
     """
 
-    __slots__ = ("backwards", "default", "epoch", "formula", "function", "jitted", "keepings", "name", "node")
+    __slots__ = (
+        "backwards",
+        "default",
+        "epoch",
+        "formula",
+        "function",
+        "jitted",
+        "keepings",
+        "name",
+        "node",
+        "over",
+        "passing",
+    )
 
     def __init__(
         self,
@@ -59,6 +73,8 @@ class Kernel:
         self.keepings: dict[Any, Any] = {}  # see keeping.py
         self.default = dtypes.get_default_dtype()
         self.jitted = jax.jit(self._traced)
+        self.over: Any = None  # the same with the first operand donated, made by run_over
+        self.passing: Passing | None = None  # of backward kernels
 
     def _traced(self, *operands: Any) -> Any:
         self.epoch += 1
@@ -91,6 +107,14 @@ def run(kernel: Kernel, operands: Sequence[Any]) -> Any:
     return kernel.jitted(*operands)
 
 
+def run_over(kernel: Kernel, operands: Sequence[Any]) -> Any:
+    """Compute, the result taking the memory of the first operand, which nothing may read any more."""
+    jitted = kernel.over
+    if jitted is None:
+        jitted = kernel.over = jax.jit(kernel._traced, donate_argnums=0)
+    return jitted(*operands)
+
+
 # Above so many elements a loop over each array by itself, which XLA may spread over cores, is the better program.
 _SMALL = 1 << 18
 
@@ -109,6 +133,44 @@ def as_one(function: Callable[..., Any]) -> Callable[..., Any]:
             return jax.jit(function)(*operands)
 
     return one
+
+
+class Passing(NamedTuple):
+    """What a backward kernel does where some of its results are gradients it was given (add), unchanged.
+
+    ``places`` has the number of that gradient for each result, None for those that ``rest`` computes.
+    """
+
+    places: tuple[int | None, ...]
+    rest: Kernel | None
+    dtypes: tuple[Any, ...]
+
+
+def _passing(kernel: Kernel, grads: Sequence[Any]) -> Passing | None:
+    """Find out which results of a backward kernel that reads nothing but gradients are just these."""
+    jaxpr = jax.make_jaxpr(kernel.function)(*[_aval(g) for g in grads]).jaxpr
+    made_by = {eqn.outvars[0]: eqn for eqn in jaxpr.eqns}
+    numbers = {var: i for i, var in enumerate(jaxpr.invars)}
+    places: list[int | None] = []
+    for var in jaxpr.outvars:
+        while (eqn := made_by.get(var)) is not None and eqn.primitive is lax.mul_p and _is_one(eqn.invars[0]):
+            var = eqn.invars[1]
+        places.append(numbers.get(var))
+    if all(place is None for place in places):
+        return None
+    function = kernel.function
+    computed = [i for i, place in enumerate(places) if place is None]
+
+    def rest(*values: Any) -> tuple[Any, ...]:
+        outs = function(*values)
+        return tuple(outs[i] for i in computed)
+
+    remaining = Kernel(rest, kernel.name, kernel.node) if computed else None
+    return Passing(tuple(places), remaining, tuple(g.dtype for g in grads))
+
+
+def _is_one(x: Any) -> bool:
+    return isinstance(x, jax_core.Literal) and bool(x.val == 1)
 
 
 class BackwardPlan:
@@ -190,12 +252,15 @@ class BackwardPlan:
             metas.append(x.dtype)
         return tuple(metas)
 
-    def backward(self, metas: tuple[Any, ...], present: tuple[int, ...]) -> Kernel:
+    def backward(self, metas: tuple[Any, ...], present: tuple[int, ...], grads: Sequence[Any]) -> Kernel:
         """Return the kernel ``(kept inputs, kept outputs, gradients of the outputs present) -> gradients of mask``."""
         key = (metas, present)
         found = self.kernels.get(key)
         if found is None:
-            found = self.kernels[key] = self._make(metas, present)
+            found = self._make(metas, present)
+            if not self.inputs and not self.outputs and not isinstance(grads[0], TensorBase):
+                found.passing = _passing(found, grads)
+            self.kernels[key] = found
         return found
 
     def _make(self, metas: tuple[Any, ...], present: tuple[int, ...]) -> Kernel:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torchlike._core import backward as engine
-from torchlike._core import dispatch, errors, tape
+from torchlike._core import dispatch, errors, layout, tape
 from torchlike._core.tensor_state import TensorBase
 from torchlike.autograd.graph import GradientEdge
 
@@ -32,6 +32,12 @@ def backward(
     >>> x.grad
     tensor(7.)
     """
+    if grad_tensors is grad_variables is inputs is None and not create_graph and isinstance(tensors, TensorBase):
+        edge = tape.gradient_edge(tensors)
+        if edge is not None:  # by far the most common call: a loss, and all that leads to it
+            gradient = engine.implicit_gradient(*_about(tensors))
+            engine.run_backward((edge,), (gradient,), retain_graph=bool(retain_graph), create_graph=False)
+            return
     if grad_variables is not None:
         warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
         errors.check(
@@ -201,5 +207,7 @@ def _roots(roots: Sequence[Any], given: Sequence[Any], create_graph: bool) -> tu
 
 
 def _about(root: Any) -> tuple[tuple[int, ...], Any, Any]:
-    geometry = dispatch.geometry_of(root)
-    return geometry.size, geometry.dtype.np, dispatch.device_of(root)
+    geometry, array = root._geometry, root._storage.array
+    if geometry is None:
+        return array.shape, array.dtype, layout.of_array(array)
+    return geometry.size, geometry.dtype.np, layout.of_array(array)
