@@ -207,7 +207,6 @@ class Task:
         self.callbacks: list[Callable[[], Any]] = []
         self.node: Node | None = None
 
-
     @property
     def seen(self) -> dict[Node, int]:
         """Every node of the graph, with the number of edges that lead to it."""
