@@ -60,3 +60,18 @@ def addcmul(a: Array, b: Array, c: Array, value: Any) -> Array:
 def addcdiv(a: Array, b: Array, c: Array, value: Any) -> Array:
     """``a.addcdiv(b, c, value=value)``."""
     return (wide(a) + scalar(value, a) * wide(b) / wide(c)).astype(a.dtype)
+
+
+def absolute(a: Array) -> Array:
+    """``a.abs()``."""
+    return jnp.abs(a)
+
+
+def product(a: Array, b: Array) -> Array:
+    """``a * b`` of two tensors."""
+    return (wide(a) * wide(b)).astype(a.dtype)
+
+
+def quotient(a: Array, b: Array) -> Array:
+    """``a / b`` of two tensors."""
+    return (wide(a) / wide(b)).astype(a.dtype)

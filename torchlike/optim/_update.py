@@ -8,6 +8,8 @@ donated: the new values take the place of the old.
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +33,9 @@ Body = Callable[..., tuple[Arrays, ...]]
 _REFERENCES = 3
 _PLAIN = {Storage}
 
+# The states that depend on the number of steps only: they have no history.
+_COUNTERS = ("steps", "mus", "etas", "mu_products")
+
 
 class Update:
     """The update of one kind of optimizer, and the kernels made from it for the options and counts seen so far."""
@@ -39,6 +44,8 @@ class Update:
         self.body = body
         self.kernels: dict[Any, tuple[Kernel, Kernel]] = {}
         self.numbers: dict[tuple[Any, ...], Any] = {}
+        states = list(inspect.signature(body).parameters)[3:]
+        self.counters = [i for i, name in enumerate(states) if name in _COUNTERS]
 
     def __call__(
         self,
@@ -69,10 +76,11 @@ class Update:
             numbers, loose = self._numbers(hyper)
         traced = isinstance(arrays[0], jax.core.Tracer)
         one = not traced and layout.of_array(arrays[0]) is devices.CPU
-        key = (len(params), len(states), loose, one, *statics.items())
+        sizes = (len(params), *map(len, states))
+        key = (sizes, loose, one, *statics.items())
         found = self.kernels.get(key)
         if found is None:
-            found = self.kernels[key] = self._make(len(params), len(states), loose, one, statics)
+            found = self.kernels[key] = self._make(sizes, loose, one, statics)
         kernel = found[1] if whole and not traced and _own(storages, arrays) else found[0]
         try:
             results = run(kernel, [*numbers, *_arrays(grads), *arrays])
@@ -93,21 +101,23 @@ class Update:
             for tensor, array in zip(targets, results, strict=True):
                 dispatch.write(tensor, array)
 
-    def _make(self, count: int, states: int, loose: int, one: bool, statics: dict[str, Any]) -> tuple[Kernel, Kernel]:
+    def _make(
+        self, sizes: tuple[int, ...], loose: int, one: bool, statics: dict[str, Any]
+    ) -> tuple[Kernel, Kernel]:
         """The kernel ``(*hyper, *grads, *params, *states) -> (*params, *states)``, and the one that donates."""
         body = self.body
 
         def function(*operands: Any) -> tuple[Any, ...]:
             hyper = operands[:loose] if loose else operands[0]
-            parts = operands[loose or 1 :]
-            grads, params, *columns = [list(parts[i : i + count]) for i in range(0, len(parts), count)]
+            parts = iter(operands[loose or 1 :])
+            grads, params, *columns = [list(itertools.islice(parts, size)) for size in (sizes[0], *sizes)]
             results = _on_real(lambda p, g, *s: body(hyper, p, g, *s, **statics), params, grads, *columns)
             return tuple([array for column in results for array in column])
 
         name = f"{body.__name__}_step"
         plain, donating = (Kernel(as_one(function) if one else function, name, name) for _ in range(2))
-        first = (loose or 1) + count
-        donating.jitted = jax.jit(donating._traced, donate_argnums=tuple(range(first, first + count * (1 + states))))
+        first = (loose or 1) + sizes[0]
+        donating.jitted = jax.jit(donating._traced, donate_argnums=tuple(range(first, first + sum(sizes))))
         return plain, donating
 
     def _numbers(self, hyper: tuple[Any, ...]) -> tuple[Sequence[Any], int]:
@@ -131,19 +141,26 @@ class Update:
         statics: dict[str, Any],
     ) -> None:
         """Update with a history: the results are computed as an operator's, then copied into the tensors."""
-        key = ("differentiable", len(params), len(states), *statics.items())
+        sizes = (len(params), *map(len, states))
+        key = ("differentiable", sizes, *statics.items())
         found = self.kernels.get(key)
         if found is None:
-            plain = self._make(len(params), len(states), len(hyper), False, statics)[0]
+            plain = self._make(sizes, len(hyper), False, statics)[0]
             found = self.kernels[key] = (plain, Kernel(plain.function, plain.name, "OptimizerBackward0"))
-        operands = [*hyper, *grads, *params]
+        # What the history keeps must not be what is written below: parameters and states go in as copies.
+        operands = [*hyper, *grads, *(p.clone() for p in params)]
         for state in states:
-            operands.extend(state)
+            operands.extend(t.clone() for t in state)
         results = dispatch.apply(found[1], operands)
         results = results if isinstance(results, tuple) else (results,)
         targets = [*params, *(t for state in states for t in state)]
-        for target, result in zip(targets, results, strict=True):
-            target.copy_(result)
+        count = len(params)
+        bare = {(1 + i) * count + j for i in self.counters for j in range(count)}
+        for i, (target, result) in enumerate(zip(targets, results, strict=True)):
+            if i in bare:
+                dispatch.write(target, dispatch.array_of(result))
+            else:
+                target.copy_(result)
 
 
 def _arrays(tensors: Tensors) -> Arrays:

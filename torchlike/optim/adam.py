@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from torchlike._core import dispatch
 from torchlike._core.tensor_state import TensorBase
 from torchlike.optim._math import add, addcdiv, addcmul, div, lerp, mul, shift, sqrt
+from torchlike.optim._shared import check_fused_params, check_step
 from torchlike.optim._update import Arrays, Update
 from torchlike.optim.optimizer import (
     Optimizer,
@@ -21,10 +22,10 @@ from torchlike.optim.optimizer import (
     zeros_like,
 )
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "adam"]
 
 
-def adam(
+def _adam(
     hyper: Any,
     params: Arrays,
     grads: Arrays,
@@ -66,7 +67,58 @@ def adam(
     return new if max_exp_avg_sqs is not None else new[:4]
 
 
-_update = Update(adam)
+_update = Update(_adam)
+
+
+def adam(
+    params: list[Any],
+    grads: list[Any],
+    exp_avgs: list[Any],
+    exp_avg_sqs: list[Any],
+    max_exp_avg_sqs: list[Any],
+    state_steps: list[Any],
+    foreach: bool | None = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    fused: bool | None = None,
+    grad_scale: Any = None,
+    found_inf: Any = None,
+    has_complex: bool = False,
+    decoupled_weight_decay: bool = False,
+    *,
+    amsgrad: bool,
+    beta1: Any,
+    beta2: Any,
+    lr: Any,
+    weight_decay: float,
+    eps: float,
+    maximize: bool,
+) -> None:
+    """Do one step of Adam on lists of tensors, in place.
+
+    >>> from torch.optim.adam import adam
+    >>> w, average, square, step = torch.ones(1), torch.zeros(1), torch.zeros(1), torch.zeros(())
+    >>> options = dict(amsgrad=False, beta1=0.5, beta2=0.5, lr=0.5, weight_decay=0, eps=0, maximize=False)
+    >>> adam([w], [torch.ones(1)], [average], [square], [], [step], **options)
+    >>> w, average
+    (tensor([0.5000]), tensor([0.5000]))
+    """
+    if grad_scale is not None or found_inf is not None:
+        raise AssertionError("Expected grad_scale and found_inf to be None")
+    check_step(params, state_steps, foreach=foreach, capturable=capturable, differentiable=differentiable)
+    if fused and differentiable:
+        raise RuntimeError("Adam with fused=True does not support differentiable=True")
+    states = (state_steps, exp_avgs, exp_avg_sqs)
+    _update(
+        (lr, beta1, beta2, eps, weight_decay),
+        params,
+        grads,
+        (*states, max_exp_avg_sqs) if amsgrad else states,
+        differentiable=differentiable,
+        decays=weight_decay != 0,
+        decoupled=decoupled_weight_decay,
+        maximize=maximize,
+    )
 
 
 class Adam(Optimizer):
@@ -164,6 +216,16 @@ class Adam(Optimizer):
                     raise RuntimeError("`requires_grad` is not supported for `step` in differentiable mode")
             if group["foreach"] and isinstance(group["lr"], TensorBase) and not group["capturable"]:
                 raise RuntimeError("lr as a Tensor is not supported for capturable=False and foreach=True")
+            if group["capturable"] or group["foreach"] or group["fused"]:
+                check_step(
+                    params,
+                    [state["step"] for state in states],
+                    foreach=group["foreach"],
+                    capturable=group["capturable"],
+                    differentiable=group["differentiable"],
+                )
+                if group["fused"]:
+                    check_fused_params(params)
             names = ("step", "exp_avg", "exp_avg_sq")
             beta1, beta2 = group["betas"]
             weight_decay = group["weight_decay"]

@@ -7,13 +7,14 @@ from typing import Any
 
 from torchlike._core.tensor_state import TensorBase
 from torchlike.optim._math import add, mul
+from torchlike.optim._shared import check_fused_params
 from torchlike.optim._update import Arrays, Update
 from torchlike.optim.optimizer import Optimizer, with_grad, zeros_like
 
-__all__ = ["SGD"]
+__all__ = ["SGD", "sgd"]
 
 
-def sgd(
+def _sgd(
     hyper: Any,
     params: Arrays,
     grads: Arrays,
@@ -40,7 +41,51 @@ def sgd(
     return (new_params,) if bufs is None else (new_params, new_bufs)
 
 
-_update = Update(sgd)
+_update = Update(_sgd)
+
+
+def sgd(
+    params: list[Any],
+    d_p_list: list[Any],
+    momentum_buffer_list: list[Any],
+    has_sparse_grad: bool = False,
+    foreach: bool | None = None,
+    fused: bool | None = None,
+    grad_scale: Any = None,
+    found_inf: Any = None,
+    *,
+    weight_decay: Any,
+    momentum: float,
+    lr: Any,
+    dampening: float,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """Do one step of SGD on lists of tensors, in place; momentum buffers that are None in the list are made.
+
+    >>> from torch.optim.sgd import sgd
+    >>> w, buffers = torch.ones(1), [None]
+    >>> options = dict(weight_decay=0, momentum=0.5, lr=0.5, dampening=0, nesterov=False, maximize=False)
+    >>> sgd([w], [torch.ones(1)], buffers, **options)
+    >>> w, buffers
+    (tensor([0.5000]), [tensor([1.])])
+    """
+    if grad_scale is not None or found_inf is not None:
+        raise AssertionError("Expected grad_scale and found_inf to be None")
+    hyper = (lr, momentum, dampening, weight_decay)
+    options = {"decays": not _is_zero(weight_decay), "nesterov": nesterov, "maximize": maximize}
+    if _is_zero(momentum):
+        _update(hyper, params, d_p_list, first=False, **options)
+        return
+    old = [i for i, buf in enumerate(momentum_buffer_list) if buf is not None]
+    new = [i for i, buf in enumerate(momentum_buffer_list) if buf is None]
+    for i in new:
+        momentum_buffer_list[i] = zeros_like(params[i])
+    for first, picked in ((False, old), (True, new)):
+        buffers = [momentum_buffer_list[i] for i in picked]
+        _update(
+            hyper, [params[i] for i in picked], [d_p_list[i] for i in picked], (buffers,), first=first, **options
+        )
 
 
 class SGD(Optimizer):
@@ -115,6 +160,8 @@ class SGD(Optimizer):
             params, grads = with_grad(group)
             if not params:
                 continue
+            if group["fused"]:
+                check_fused_params(params)
             weight_decay = group["weight_decay"]
             hyper = (group["lr"], group["momentum"], group["dampening"], weight_decay)
             options = {
