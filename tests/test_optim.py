@@ -14,7 +14,21 @@ from torchlike.optim import adam as adam_file
 from torchlike.optim import sgd as sgd_file
 from torchlike.optim.rmsprop import rmsprop
 
-NAMES = "SGD Adam AdamW Adadelta Adafactor Adagrad Adamax ASGD Muon NAdam RAdam RMSprop Rprop".split()
+NAMES = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adamax",
+    "ASGD",
+    "Muon",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+]
 OPTIONS: dict[str, dict[str, Any]] = {
     "SGD": {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1},
     "RMSprop": {"centered": True, "momentum": 0.9},

@@ -101,7 +101,8 @@ def adafactor(
     """Do one step of Adafactor on lists of tensors, in place; the factors that a parameter does not have are None.
 
     >>> w, variance, step = torch.ones(1), torch.zeros(1), torch.zeros(())
-    >>> from torch.optim._adafactor import adafactor
+    >>> import importlib
+    >>> adafactor = importlib.import_module(torch.optim.Adafactor.__module__).adafactor
     >>> options = dict(d=1.0, lr=0.5, beta2_decay=-1.0, weight_decay=0, eps1=None, eps2=1e-3, maximize=False)
     >>> adafactor([w], [torch.ones(1)], [None], [None], [variance], [step], **options)
     >>> w, variance
@@ -188,16 +189,13 @@ class Adafactor(Optimizer):
                     state.update(_fresh(p, grad))
                 states.append(state)
             eps1, eps2 = group["eps"]
-            adafactor(
-                params,
-                grads,
-                *([state.get(name) for state in states] for name in ("row_var", "col_var", "variance", "step")),
-                eps1=eps1,
-                eps2=eps2,
-                grad_scale=getattr(self, "grad_scale", None),
-                found_inf=getattr(self, "found_inf", None),
-                **{name: group[name] for name in ("d", "lr", "beta2_decay", "weight_decay", "foreach", "maximize")},
-            )
+            columns: Any
+            options: dict[str, Any]
+            names = ("row_var", "col_var", "variance", "step")
+            columns = [[state.get(name) for state in states] for name in names]
+            options = {name: group[name] for name in ("d", "lr", "beta2_decay", "weight_decay", "foreach", "maximize")}
+            options.update({name: getattr(self, name, None) for name in ("grad_scale", "found_inf")})
+            adafactor(params, grads, *columns, eps1=eps1, eps2=eps2, **options)
         return loss
 
 

@@ -90,7 +90,7 @@ def nonzero(value: Any) -> bool:
 
 def gather(
     optimizer: Optimizer, group: dict[str, Any], fresh: Callable[[Any], dict[str, Any]], *names: str
-) -> tuple[list[Any], list[Any], list[list[Any]]]:
+) -> tuple[list[Any], list[Any], Any]:
     """The parameters of a group that have gradients, the gradients, and the named entries of their states."""
     params, grads = with_grad(group)
     states = []

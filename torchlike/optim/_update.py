@@ -101,9 +101,7 @@ class Update:
             for tensor, array in zip(targets, results, strict=True):
                 dispatch.write(tensor, array)
 
-    def _make(
-        self, sizes: tuple[int, ...], loose: int, one: bool, statics: dict[str, Any]
-    ) -> tuple[Kernel, Kernel]:
+    def _make(self, sizes: tuple[int, ...], loose: int, one: bool, statics: dict[str, Any]) -> tuple[Kernel, Kernel]:
         """The kernel ``(*hyper, *grads, *params, *states) -> (*params, *states)``, and the one that donates."""
         body = self.body
 

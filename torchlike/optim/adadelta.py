@@ -58,14 +58,14 @@ def adadelta(
     """Do one step of Adadelta on lists of tensors, in place.
 
     >>> w, square, delta, step = torch.ones(1), torch.zeros(1), torch.zeros(1), torch.zeros(())
-    >>> from torch.optim.adadelta import adadelta
-    >>> adadelta([w], [torch.ones(1)], [square], [delta], [step], lr=1.0, rho=0.5, eps=1e-2, weight_decay=0, maximize=False)
+    >>> import importlib
+    >>> adadelta = importlib.import_module(torch.optim.Adadelta.__module__).adadelta
+    >>> options = dict(lr=1.0, rho=0.5, eps=1e-2, weight_decay=0, maximize=False)
+    >>> adadelta([w], [torch.ones(1)], [square], [delta], [step], **options)
     >>> w, step
     (tensor([0.8600]), tensor(1.))
     """
-    check_step(
-        params, state_steps, foreach=foreach, capturable=capturable, differentiable=differentiable, xla=False
-    )
+    check_step(params, state_steps, foreach=foreach, capturable=capturable, differentiable=differentiable, xla=False)
     _update(
         (lr, rho, eps, weight_decay),
         params,
@@ -87,7 +87,7 @@ class Adadelta(Optimizer):
     >>> w.square().sum().backward()
     >>> opt.step()
     >>> w.data
-    tensor([0.6913, 1.6859])
+    tensor([0.6877, 1.6848])
     """
 
     def __init__(

@@ -72,7 +72,8 @@ def adagrad(
     """Do one step of Adagrad on lists of tensors, in place.
 
     >>> w, total, step = torch.ones(1), torch.zeros(1), torch.zeros(())
-    >>> from torch.optim.adagrad import adagrad
+    >>> import importlib
+    >>> adagrad = importlib.import_module(torch.optim.Adagrad.__module__).adagrad
     >>> adagrad([w], [torch.ones(1)], [total], [step], lr=0.5, weight_decay=0, lr_decay=0, eps=1e-10, maximize=False)
     >>> w, total
     (tensor([0.5000]), tensor([1.]))

@@ -96,7 +96,8 @@ def adam(
 ) -> None:
     """Do one step of Adam on lists of tensors, in place.
 
-    >>> from torch.optim.adam import adam
+    >>> import importlib
+    >>> adam = importlib.import_module(torch.optim.Adam.__module__).adam
     >>> w, average, square, step = torch.ones(1), torch.zeros(1), torch.zeros(1), torch.zeros(())
     >>> options = dict(amsgrad=False, beta1=0.5, beta2=0.5, lr=0.5, weight_decay=0, eps=0, maximize=False)
     >>> adam([w], [torch.ones(1)], [average], [square], [], [step], **options)

@@ -63,7 +63,8 @@ def adamax(
     """Do one step of Adamax on lists of tensors, in place.
 
     >>> w, average, largest, step = torch.ones(1), torch.zeros(1), torch.zeros(1), torch.zeros(())
-    >>> from torch.optim.adamax import adamax
+    >>> import importlib
+    >>> adamax = importlib.import_module(torch.optim.Adamax.__module__).adamax
     >>> adamax([w], [torch.ones(1)], [average], [largest], [step], eps=0, beta1=0.5, beta2=0.5, lr=0.5, weight_decay=0)
     >>> w, average, largest
     (tensor([0.5000]), tensor([0.5000]), tensor([1.]))

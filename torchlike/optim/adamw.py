@@ -35,7 +35,8 @@ def adamw(
 ) -> None:
     """Do one step of AdamW on lists of tensors, in place.
 
-    >>> from torch.optim.adamw import adamw
+    >>> import importlib
+    >>> adamw = importlib.import_module(torch.optim.AdamW.__module__).adamw
     >>> w, average, square, step = torch.ones(1), torch.zeros(1), torch.zeros(1), torch.zeros(())
     >>> options = dict(amsgrad=False, beta1=0.5, beta2=0.5, lr=0.5, weight_decay=1, eps=0, maximize=False)
     >>> adamw([w], [torch.ones(1)], [average], [square], [], [step], **options)

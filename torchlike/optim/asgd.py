@@ -79,7 +79,8 @@ def asgd(
     """Do one step of averaged SGD on lists of tensors, in place.
 
     >>> w, ax, mu, eta, step = torch.ones(1), torch.zeros(1), torch.ones(()), torch.tensor(0.5), torch.zeros(())
-    >>> from torch.optim.asgd import asgd
+    >>> import importlib
+    >>> asgd = importlib.import_module(torch.optim.ASGD.__module__).asgd
     >>> asgd([w], [torch.ones(1)], [ax], [mu], [eta], [step], lambd=0, lr=0.5, t0=1, alpha=1, weight_decay=0)
     >>> w, ax
     (tensor([0.5000]), tensor([0.5000]))

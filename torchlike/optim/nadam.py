@@ -88,7 +88,8 @@ def nadam(
     """Do one step of NAdam on lists of tensors, in place.
 
     >>> w, average, square, mu, step = [torch.zeros(1) for _ in range(3)] + [torch.ones(()), torch.zeros(())]
-    >>> from torch.optim.nadam import nadam
+    >>> import importlib
+    >>> nadam = importlib.import_module(torch.optim.NAdam.__module__).nadam
     >>> options = dict(beta1=0.5, beta2=0.5, lr=0.5, weight_decay=0, momentum_decay=0, eps=0)
     >>> nadam([w], [torch.ones(1)], [average], [square], [mu], [step], **options)
     >>> w, mu
@@ -126,7 +127,7 @@ class NAdam(Optimizer):
     >>> w.square().sum().backward()
     >>> opt.step()
     >>> w.data
-    tensor([0.8932, 1.8932])
+    tensor([0.8944, 1.8944])
     """
 
     def __init__(

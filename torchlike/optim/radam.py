@@ -76,7 +76,8 @@ def radam(
     """Do one step of RAdam on lists of tensors, in place.
 
     >>> w, average, square, step = torch.ones(1), torch.zeros(1), torch.zeros(1), torch.zeros(())
-    >>> from torch.optim.radam import radam
+    >>> import importlib
+    >>> radam = importlib.import_module(torch.optim.RAdam.__module__).radam
     >>> radam([w], [torch.ones(1)], [average], [square], [step], beta1=0.5, beta2=0.9, lr=0.5, weight_decay=0, eps=0)
     >>> w, average
     (tensor([0.5000]), tensor([0.5000]))

@@ -83,7 +83,8 @@ def rmsprop(
     """Do one step of RMSprop on lists of tensors, in place.
 
     >>> w, square, step = torch.ones(1), torch.ones(1), torch.zeros(())
-    >>> from torch.optim.rmsprop import rmsprop
+    >>> import importlib
+    >>> rmsprop = importlib.import_module(torch.optim.RMSprop.__module__).rmsprop
     >>> options = dict(lr=0.5, alpha=0.5, eps=0, weight_decay=0, momentum=0, centered=False)
     >>> rmsprop([w], [torch.ones(1)], [square], [], [], [step], **options)
     >>> w, square
@@ -112,11 +113,11 @@ class RMSprop(Optimizer):
     says. Raises ValueError for options out of range.
 
     >>> w = torch.nn.Parameter(torch.tensor([1., 2.]))
-    >>> opt = torch.optim.RMSprop([w], lr=0.1)
+    >>> opt = torch.optim.RMSprop([w], lr=0.05)
     >>> w.square().sum().backward()
     >>> opt.step()
     >>> w.data
-    tensor([0.0000, 1.0000])
+    tensor([0.5000, 1.5000])
     """
 
     def __init__(

@@ -66,7 +66,8 @@ def rprop(
     """Do one step of resilient backpropagation on lists of tensors, in place.
 
     >>> w, previous, size, step = torch.ones(1), torch.ones(1), torch.full((1,), 0.25), torch.zeros(())
-    >>> from torch.optim.rprop import rprop
+    >>> import importlib
+    >>> rprop = importlib.import_module(torch.optim.Rprop.__module__).rprop
     >>> options = dict(step_size_min=0, step_size_max=1, etaminus=0.5, etaplus=2)
     >>> rprop([w], [torch.ones(1)], [previous], [size], [step], **options)
     >>> w, size

@@ -63,7 +63,8 @@ def sgd(
 ) -> None:
     """Do one step of SGD on lists of tensors, in place; momentum buffers that are None in the list are made.
 
-    >>> from torch.optim.sgd import sgd
+    >>> import importlib
+    >>> sgd = importlib.import_module(torch.optim.SGD.__module__).sgd
     >>> w, buffers = torch.ones(1), [None]
     >>> options = dict(weight_decay=0, momentum=0.5, lr=0.5, dampening=0, nesterov=False, maximize=False)
     >>> sgd([w], [torch.ones(1)], buffers, **options)
@@ -83,9 +84,7 @@ def sgd(
         momentum_buffer_list[i] = zeros_like(params[i])
     for first, picked in ((False, old), (True, new)):
         buffers = [momentum_buffer_list[i] for i in picked]
-        _update(
-            hyper, [params[i] for i in picked], [d_p_list[i] for i in picked], (buffers,), first=first, **options
-        )
+        _update(hyper, [params[i] for i in picked], [d_p_list[i] for i in picked], (buffers,), first=first, **options)
 
 
 class SGD(Optimizer):
