@@ -74,7 +74,7 @@ def sgd(
     if grad_scale is not None or found_inf is not None:
         raise AssertionError("Expected grad_scale and found_inf to be None")
     hyper = (lr, momentum, dampening, weight_decay)
-    options = {"decays": not _is_zero(weight_decay), "nesterov": nesterov, "maximize": maximize}
+    options: dict[str, Any] = {"decays": not _is_zero(weight_decay), "nesterov": nesterov, "maximize": maximize}
     if _is_zero(momentum):
         _update(hyper, params, d_p_list, first=False, **options)
         return
