@@ -123,16 +123,37 @@ def as_one(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let XLA's CPU backend make one machine function of a function of many small arrays, instead of one an output.
 
     Starting a kernel costs XLA 0.5 us, and beyond eight of them it starts its scheduler, for another 12 us. Twenty
-    updates of 32x32 numbers take 56 us so, and 33 us as one.
+    updates of 32x32 numbers take 56 us so, and 33 us as one. What is not arithmetic on elements stays as it is: of
+    matrix products, sorts and loops XLA has its own, better kernels, which cannot be part of such a function.
     """
 
     def one(*operands: Any) -> Any:
-        if sum([x.size for x in operands]) > _SMALL:
+        if sum([x.size for x in operands]) > _SMALL or not _elementwise(jax.make_jaxpr(function)(*operands).jaxpr):
             return function(*operands)
         with set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):
             return jax.jit(function)(*operands)
 
     return one
+
+
+# fmt: off
+_ON_ELEMENTS = frozenset((
+    "abs", "add", "add_any", "and", "atan2", "broadcast_in_dim", "cbrt", "ceil", "clamp", "complex", "conj",
+    "convert_element_type", "copy", "cos", "div", "eq", "erf", "exp", "exp2", "expm1", "floor", "ge", "gt", "imag",
+    "integer_pow", "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "not", "or",
+    "pow", "real", "reduce_max", "reduce_sum", "rem", "reshape", "round", "rsqrt", "select_n", "sign", "sin", "sqrt",
+    "square", "squeeze", "stop_gradient", "sub", "tanh", "xor",
+))
+# fmt: on
+
+
+def _elementwise(jaxpr: Any) -> bool:
+    """Whether a traced function consists of arithmetic on elements and sums."""
+    for eqn in jaxpr.eqns:
+        inner = [p.jaxpr for p in eqn.params.values() if isinstance(p, jax_core.ClosedJaxpr)]
+        if not (all(map(_elementwise, inner)) if inner else eqn.primitive.name in _ON_ELEMENTS):
+            return False
+    return True
 
 
 class Passing(NamedTuple):
