@@ -138,8 +138,9 @@ def as_one(function: Callable[..., Any]) -> Callable[..., Any]:
 
 # fmt: off
 _ON_ELEMENTS = frozenset((
-    "abs", "add", "add_any", "and", "atan2", "broadcast_in_dim", "cbrt", "ceil", "clamp", "complex", "concatenate", "conj",
-    "convert_element_type", "copy", "cos", "div", "eq", "erf", "exp", "exp2", "expm1", "floor", "ge", "gt", "imag",
+    "abs", "add", "add_any", "and", "atan2", "broadcast_in_dim", "cbrt", "ceil", "clamp", "complex",
+    "concatenate", "conj", "convert_element_type", "copy", "cos", "div", "eq", "erf", "exp", "exp2", "expm1",
+    "floor", "ge", "gt", "imag",
     "integer_pow", "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "not", "or",
     "pow", "real", "reduce_max", "reduce_sum", "rem", "reshape", "round", "rsqrt", "select_n", "sign", "sin", "slice",
     "sqrt", "square", "squeeze", "stack", "stop_gradient", "sub", "tanh", "xor",
