@@ -11,11 +11,6 @@ import pytest
 import torchlike as torch
 
 
-def _batched_gradients() -> None:
-    x = torch.ones(2, requires_grad=True)
-    torch.autograd.grad(x * 2, x, torch.eye(2), is_grads_batched=True)
-
-
 def _second_derivative_of_compiled() -> None:
     x = torch.ones(2, requires_grad=True)
     fast = torch.compile(lambda: (x**3).sum(), fullgraph=True)
@@ -28,12 +23,11 @@ def _half_complex() -> None:
 
 
 GAPS: dict[str, tuple[Callable[[], Any], type[Exception]]] = {
-    "autograd.grad with is_grads_batched": (_batched_gradients, NotImplementedError),
     "second derivatives through a compiled function": (_second_derivative_of_compiled, NotImplementedError),
     "complex32": (_half_complex, NotImplementedError),
 }
 
-MODULES = ["func", "distributions", "sparse", "utils.data", "utils.checkpoint", "amp", "distributed"]
+MODULES = ["distributions", "sparse", "utils.data", "utils.checkpoint", "amp", "distributed"]
 
 
 def _gap(name: str, exception: type[Exception]) -> Any:

@@ -7,6 +7,7 @@ from torchlike import (
     compiler,
     cuda,
     fft,
+    func,
     linalg,
     nn,
     optim,
@@ -50,6 +51,7 @@ from torchlike.autograd import (
     set_grad_enabled,
 )
 from torchlike.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
+from torchlike.func._vmap import vmap
 from torchlike.ops._public import *
 from torchlike.ops.inplace import *
 from torchlike.ops.sampling import _sample_dirichlet, _standard_gamma

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike import _construct
+from torchlike._core.lifted import is_unknown
 from torchlike._core import device as devices
 from torchlike._core import dispatch, layout, override, tape
 from torchlike._core import dtype as dtypes
@@ -127,7 +128,7 @@ def _mask_key(view: Tensor, indices: list[Any]) -> tuple[Any, ...] | None:
 
 def _on_host(tensor: Tensor) -> bool:
     array = tensor._storage.array
-    return dispatch.device_of(tensor) is devices.CPU and not isinstance(array, jax.core.Tracer)
+    return dispatch.device_of(tensor) is devices.CPU and not is_unknown(array)
 
 
 def _recording(tensor: Tensor) -> bool:
@@ -201,13 +202,13 @@ def _copied(view: Tensor, value: Any) -> None:
         value = _without_leading_ones(value, len(shape))
         if dispatch.shape_of(value) != shape:
             expanded(dispatch.geometry_of(value), shape)  # raises PyTorch's sentence where they do not fit
-        graph = modes.grad and (tape.requires_grad(view) or tape.requires_grad(value))
+        graph = modes.levels or (modes.grad and (tape.requires_grad(view) or tape.requires_grad(value)))
         if graph or dispatch.device_of(value) is not dispatch.device_of(view):
             copy_(view, value)
             return
         dispatch.check_inplace(view)
         array = dispatch.array_of(value)
-    elif _recording(view):
+    elif modes.levels or _recording(view):
         copy_(view, value)
         return
     else:

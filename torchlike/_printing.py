@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from torchlike._core import dispatch
+from torchlike._core import dispatch, levels
 from torchlike._core import dtype as dtypes
+from torchlike._core.lifted import Batched, Dual, GradLevel, Lifted
+from torchlike._core.tensor_state import modes
 
 __all__ = ["PRINT_OPTS", "format_array", "get_printoptions", "printoptions", "set_printoptions", "tensor_text"]
 
@@ -104,12 +107,38 @@ def tensor_text(tensor: Any, *, contents: str | None = None) -> str:
     kind = type(tensor)
     plain = vars(kind).get("_printed_as")
     prefix = f"{plain or kind.__name__}("
+    held = tensor._storage.array
+    if contents is None and (modes.levels or isinstance(held, Lifted)):
+        inside = _inside_transform(tensor)
+        if inside is not None:
+            return inside
     if contents is None:
         contents = _contents(tensor, len(prefix))
     text = _with_suffixes(prefix + contents, _suffixes(tensor), len(prefix))
     if plain is None and getattr(tensor, "_is_param", False):
         return f"Parameter({text})"
     return text
+
+
+def _inside_transform(tensor: Any) -> str | None:
+    """How PyTorch shows a tensor inside a function transform: which one, and what is behind it."""
+    held = dispatch.array_of(tensor)
+    level = modes.levels[-1] if modes.levels else None
+    if isinstance(level, GradLevel) and getattr(tensor._storage, "born", 0) == level.id:
+        with levels.only(levels.below(level)):
+            inner = repr(dispatch.alias(tensor))
+        return f"GradTrackingTensor(lvl={level.depth}, value=\n{textwrap.indent(inner, ' ' * 4)}\n)"
+    if isinstance(held, Batched):
+        dim = 0 if held.batched else -1
+        head, inner = f"BatchedTensor(lvl={held.level.depth}, bdim={dim}, value=", repr(held.inner)
+    elif isinstance(held, Dual):
+        if held.level.public:
+            inner = repr(held.inner)
+            return inner if held.tangent is None else f"{inner[:-1]}, tangent={held.tangent!r})"
+        head, inner = f"GradTrackingTensor(lvl={held.level.depth}, value=", repr(held.inner)
+    else:
+        return None
+    return f"{head}\n{textwrap.indent(inner, ' ' * 4)}\n)"
 
 
 def _contents(tensor: Any, indent: int) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from torchlike._core import device as devices
 from torchlike._core import dispatch, errors, layout, tape
 from torchlike._core import dtype as dtypes
+from torchlike._core.lifted import Batched, Lifted, array_below, is_unknown, no_item
 from torchlike._core.storage import HostStorage, Storage, host_storage
 from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import Geometry, contiguous_strides, physical_order, reinterpret
@@ -137,8 +138,14 @@ def storage_ptr(storage: Storage) -> int:
 # Values on the host
 
 
+def _refuse_batch(tensor: Any) -> None:
+    if isinstance(tensor._storage.array, Batched):
+        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
+
+
 def host_values(tensor: Any) -> np.ndarray[Any, Any]:
     """A NumPy array of a tensor's values, to read only; bfloat16 and float8 come as float32."""
+    _refuse_batch(tensor)
     array = dispatch.array_of(tensor)
     if isinstance(array, jax.ShapeDtypeStruct):
         raise NotImplementedError("Cannot copy out of meta tensor; no data!")
@@ -170,12 +177,17 @@ def number(tensor: Any, array: Any) -> Any:
     """The one element of an array as a Python number."""
     if isinstance(array, jax.ShapeDtypeStruct):
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
+    if isinstance(array, Lifted):
+        if isinstance(array, Batched):
+            raise no_item()
+        return number(tensor, array_below(array))
     value = array.item()
     return value if isinstance(value, bool | int | float | complex) else float(value)
 
 
 def to_numpy(tensor: Any, force: bool) -> np.ndarray[Any, Any]:
     """``Tensor.numpy``: the tensor's memory as a NumPy array."""
+    _refuse_batch(tensor)
     if not force:
         if tape.requires_grad(tensor):
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
@@ -202,9 +214,7 @@ def to_numpy(tensor: Any, force: bool) -> np.ndarray[Any, Any]:
     if geometry.dtype.name not in _NUMPY_NAMES:
         raise TypeError(f"Got unsupported ScalarType {errors.scalar_type(geometry.dtype)}")
     array = tensor._storage.array
-    if isinstance(array, jax.core.Tracer) or (
-        force and (geometry.conj or geometry.neg or dispatch.device_of(tensor).type != "cpu")
-    ):
+    if is_unknown(array) or (force and (geometry.conj or geometry.neg or dispatch.device_of(tensor).type != "cpu")):
         return np.asarray(dispatch.array_of(tensor))
     flat = tensor._storage.share_with_host().view(geometry.dtype.np)
     size = geometry.dtype.itemsize

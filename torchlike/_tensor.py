@@ -9,9 +9,11 @@ import numpy as np
 
 from torchlike import _asking, _indexing, _instances, _printing, _sharing
 from torchlike._core import device as devices
+from torchlike._core import levels
 from torchlike._core import dispatch, errors, tape, tensor_state
 from torchlike._core import dtype as dtypes
 from torchlike._core import layout as layouts
+from torchlike._core.lifted import Batched, no_control_flow
 from torchlike._core.size import Size
 from torchlike._core.tensor_state import TensorBase, modes
 from torchlike.autograd._engine import backward as run_backward
@@ -248,6 +250,8 @@ class Tensor(_Base):
         >>> torch.zeros(2).requires_grad_()
         tensor([0., 0.], requires_grad=True)
         """
+        if modes.levels:
+            levels.refuse_requires_grad()
         if requires_grad and not (self.dtype.is_floating_point or self.dtype.is_complex):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if not self.is_leaf:
@@ -364,7 +368,7 @@ class Tensor(_Base):
         >>> torch.ones(2, requires_grad=True).mul(2).detach()
         tensor([2., 2.])
         """
-        return _sharing.alias(self)
+        return levels.detached(self) if modes.levels else _sharing.alias(self)
 
     def detach_(self) -> Tensor:
         """Cut this tensor off from the graph that made it; it becomes a leaf. Returns the tensor."""
@@ -469,6 +473,8 @@ class Tensor(_Base):
             if not array.size:
                 raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
             raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        if isinstance(array, Batched):
+            raise no_control_flow()
         return bool(_sharing.number(self, array))
 
     def __int__(self) -> int:

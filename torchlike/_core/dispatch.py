@@ -17,6 +17,7 @@ from torchlike._core import arguments, errors, layout, overlap, override, tape, 
 from torchlike._core import dtype as dtypes
 from torchlike._core.dtype import BY_NAME
 from torchlike._core.kernels import TENSOR, Kernel, run, run_over
+from torchlike._core.lifted import Lifted
 from torchlike._core.storage import Storage
 from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import Geometry, Memory
@@ -66,6 +67,8 @@ def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any =
             plan = None
         if plan is None or modes.function_modes:
             return call_slowly(op, operands, statics, out, call, op.plans)
+    if modes.levels:
+        operands = lift_operands(operands)
     values = list(operands)
     graph = strided = False
     for i in plan.tensors:
@@ -116,6 +119,8 @@ def wrap(array: Any, stride: tuple[int, ...] | None = None) -> Any:
     tensor._requires_grad = False
     if _watching.inference and modes.inference:
         tape.extra_of(tensor).inference = True
+    if _watching.made:
+        tape.note_made(tensor)
     return tensor
 
 
@@ -174,7 +179,9 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], pl
         if plan is None or modes.function_modes:
             return call_slowly(op, operands, statics, None, call_inplace, op.inplace_plans)
     target = operands[0]
-    whole = target._geometry is None
+    whole = target._geometry is None and not modes.levels
+    if modes.levels:
+        operands = lift_for_inplace(op.name, operands)
     if not whole or target._requires_grad or target._base is not None:
         check_inplace(target, operands, op.name)
     values = list(operands)
@@ -315,6 +322,8 @@ def _call_as_copy(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...]) -
 
 def run_plan(plan: Plan, operands: tuple[Any, ...]) -> Any:
     """Run a plan on operands that are known to fit it."""
+    if modes.levels:
+        operands = lift_operands(operands)
     values = list(operands)
     for i in plan.tensors:
         values[i] = array_of(operands[i])
@@ -359,10 +368,13 @@ def array_of(tensor: Any) -> Any:
     if tensor._value_version == storage.version and storage.host is None:
         return tensor._value
     array = storage.array
-    reader, starts = views.reader(memory_of(storage, array), geometry)
     if isinstance(array, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(geometry.size, geometry.dtype.np)
-    value = reader.read(array, starts)
+    if isinstance(array, Lifted):
+        value = read_lifted(tensor)
+    else:
+        reader, starts = views.reader(memory_of(storage, array), geometry)
+        value = reader.read(array, starts)
     tensor._value = value
     tensor._value_version = storage.version
     return value
@@ -382,7 +394,9 @@ def lowered(tensor: Any) -> tuple[views.Reader, Any]:
 def write(tensor: Any, array: Any) -> None:
     """Replace a tensor's values, seen by all that share its storage, and count the version up."""
     storage = tensor._storage
-    if tensor._geometry is None:
+    if modes.levels and (isinstance(array, Lifted) or isinstance(storage.array, Lifted)):
+        storage.array = write_lifted(tensor, array)
+    elif tensor._geometry is None:
         storage.array = array
     else:
         reader, starts = lowered(tensor)
@@ -472,6 +486,12 @@ def check_inplace(tensor: Any, sources: Sequence[Any] = (), name: str = "") -> N
         if not (isinstance(source, TensorBase) and source._storage is tensor._storage and source._geometry == geometry):
             overlap.refuse_inner()
 
+
+# Set by levels.py: what operands and memory become inside function transforms.
+lift_operands: Callable[[tuple[Any, ...]], tuple[Any, ...]] = _not_loaded  # type: ignore[assignment]
+lift_for_inplace: Callable[[str, tuple[Any, ...]], tuple[Any, ...]] = _not_loaded  # type: ignore[assignment]
+read_lifted: Callable[[Any], Any] = _not_loaded
+write_lifted: Callable[[Any, Any], Any] = _not_loaded
 
 # Set by history.py: the node of a view that is one of many alike.
 moving_view: Callable[..., tape.Node] = _not_loaded  # type: ignore[assignment]

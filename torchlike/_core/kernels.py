@@ -22,8 +22,9 @@ from jax.interpreters import partial_eval
 
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
+from torchlike._core.lifted import Lifted
 from torchlike._core.promote import can_cast, compute_and_result, of_number, rounded_operands
-from torchlike._core.tensor_state import TensorBase
+from torchlike._core.tensor_state import TensorBase, modes
 
 if TYPE_CHECKING:
     from torchlike._core.op import Op
@@ -46,6 +47,7 @@ class Kernel:
     __slots__ = (
         "backwards",
         "default",
+        "derived",
         "epoch",
         "formula",
         "function",
@@ -71,6 +73,7 @@ class Kernel:
         self.epoch = 0
         self.backwards: dict[tuple[int, ...], BackwardPlan] = {}
         self.keepings: dict[Any, Any] = {}  # see keeping.py
+        self.derived: dict[Any, Any] = {}  # kernels over batches and of tangents, made by levels.py
         self.default = dtypes.get_default_dtype()
         self.jitted = jax.jit(self._traced)
         self.over: Any = None  # the same with the first operand donated, made by run_over
@@ -104,11 +107,28 @@ class Kernel:
 
 def run(kernel: Kernel, operands: Sequence[Any]) -> Any:
     """Compute: the one seam that everything passes."""
-    return kernel.jitted(*operands)
+    if modes.levels:
+        return run_lifted(kernel, operands)
+    try:
+        return kernel.jitted(*operands)
+    except TypeError:
+        if not any([isinstance(x, Lifted) for x in operands]):
+            raise
+        return run_lifted(kernel, operands)
+
+
+def _no_levels(kernel: Kernel, operands: Sequence[Any]) -> Any:
+    raise RuntimeError("torchlike._core.levels is not imported")
+
+
+# Set by levels.py: runs a kernel inside function transforms.
+run_lifted: Callable[[Kernel, Sequence[Any]], Any] = _no_levels
 
 
 def run_over(kernel: Kernel, operands: Sequence[Any]) -> Any:
     """Compute, the result taking the memory of the first operand, which nothing may read any more."""
+    if modes.levels:
+        return run_lifted(kernel, operands)
     jitted = kernel.over
     if jitted is None:
         jitted = kernel.over = jax.jit(kernel._traced, donate_argnums=0)

@@ -40,7 +40,10 @@ class Storage:
     after ``.data`` or ``set_`` some writes are not everybody's, and ``counter`` counts those that autograd sees.
     """
 
-    __slots__ = ("__weakref__", "_geometry", "array", "counter", "host", "stride", "version")
+    # born: the level inside which the memory was made, only where it was made inside a function transform
+    __slots__ = ("__weakref__", "_geometry", "array", "born", "counter", "host", "stride", "version")
+
+    born: int
 
     def __init__(self, array: Any, stride: tuple[int, ...] | None = None) -> None:
         self.array = array

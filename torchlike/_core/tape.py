@@ -132,6 +132,7 @@ class Watching:
         self.check_nan = True
         self.inference = 0  # blocks of inference mode active in any thread
         self.hooked = 0  # blocks with hooks on saved tensors active in any thread
+        self.made = 0  # function transforms and blocks of inference mode: who wants to know of new tensors
         # Set by autograd/anomaly_mode.py: notes where a node was made.
         self.note: Callable[[Node], None] = lambda node: None
         self.explain: Callable[[Node], None] = lambda node: None
@@ -271,6 +272,18 @@ class AccumulateGrad(Node):
         return "torch::autograd::AccumulateGrad"
 
 
+class Input(Node):
+    """The beginning of what a transform differentiates; the gradient goes on to where the argument came from."""
+
+    __slots__ = ()
+
+    def __init__(self, edge: Edge) -> None:
+        super().__init__((edge,))
+
+    def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
+        return grads
+
+
 class Underivable(Node):
     """The node of an operation whose derivative PyTorch does not have."""
 
@@ -339,6 +352,14 @@ def gradient_edge(tensor: TensorBase) -> Edge | None:
     if tensor._requires_grad:
         return accumulator(tensor), 0
     return None
+
+
+def _nothing_to_note(tensor: TensorBase) -> None:
+    pass
+
+
+# Set by levels.py: notes inside which function transform a tensor was made.
+note_made: Callable[[TensorBase], None] = _nothing_to_note
 
 
 def note_view(view: TensorBase, tensor: TensorBase, creation: str = "default") -> None:

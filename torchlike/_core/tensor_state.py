@@ -112,6 +112,9 @@ class _Modes(threading.local):
     function_disabled: int = 0
     saved_hooks: tuple[Any, ...] = ()  # (pack, unpack) of the active saved_tensors_hooks, the innermost last
     saved_hooks_refused: str | None = None  # why such hooks are refused here
+    levels: tuple[Any, ...] = ()  # the active function transforms, the innermost last
+    lower_grad: bool | None = None  # the grad mode below the levels, where it is not that of this one
+    forward_grad: bool = True  # whether tangents are computed
 
 
 modes = _Modes()

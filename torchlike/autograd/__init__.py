@@ -1,6 +1,6 @@
 """Automatic differentiation: ``torch.autograd``."""
 
-from torchlike.autograd import anomaly_mode, function, grad_mode, graph, variable
+from torchlike.autograd import anomaly_mode, forward_ad, function, grad_mode, graph, variable
 from torchlike.autograd._engine import backward, grad
 from torchlike.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from torchlike.autograd.function import Function
@@ -23,6 +23,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "function",
     "grad",
     "grad_mode",

@@ -8,7 +8,9 @@ from typing import Any
 
 from torchlike._core import backward as engine
 from torchlike._core import dispatch, errors, layout, tape
-from torchlike._core.tensor_state import TensorBase
+from torchlike._core.levels import refuse_backward
+from torchlike._core.tensor_state import TensorBase, modes
+from torchlike.autograd._batched import over_batch
 from torchlike.autograd.graph import GradientEdge
 
 __all__ = ["backward", "grad"]
@@ -32,6 +34,8 @@ def backward(
     >>> x.grad
     tensor(7.)
     """
+    if modes.levels:
+        refuse_backward()
     if grad_tensors is grad_variables is inputs is None and not create_graph and isinstance(tensors, TensorBase):
         edge = tape.gradient_edge(tensors)
         if edge is not None:  # by far the most common call: a loss, and all that leads to it
@@ -120,7 +124,20 @@ def grad(
             stacklevel=2,
         )
     if is_grads_batched:
-        raise NotImplementedError("torch.autograd.grad with is_grads_batched=True")
+        batches = _gradients(grad_outputs, len(roots))
+        found = over_batch(
+            lambda given: grad(
+                roots,
+                wanted,
+                tuple(given),
+                retain_graph=True,
+                create_graph=create_graph,
+                allow_unused=allow_unused,
+                materialize_grads=materialize_grads,
+            ),
+            batches,
+        )
+        return found if names is None else dict(zip(names, found, strict=True))
     edges, gradients = _roots(roots, _gradients(grad_outputs, len(roots)), create_graph)
     targets = [_edge_of_input(x) for x in wanted]
     keep = create_graph if retain_graph is None else retain_graph

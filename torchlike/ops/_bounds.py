@@ -14,6 +14,7 @@ import jax
 import ml_dtypes
 import numpy as np
 
+from torchlike._core.lifted import is_unknown
 from torchlike._core import dispatch, tape
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.tensor_state import TensorBase, modes
@@ -44,7 +45,7 @@ def host(tensor: Any) -> np.ndarray[Any, Any] | None:
     if not isinstance(tensor, TensorBase):
         return tensor if isinstance(tensor, np.ndarray) else None
     array = dispatch.array_of(tensor)
-    return None if isinstance(array, jax.core.Tracer | jax.ShapeDtypeStruct) else np.asarray(array)
+    return None if is_unknown(array) else np.asarray(array)
 
 
 def outside(index: Any, size: int, low: int = 0) -> int | None:

@@ -21,8 +21,11 @@ from torchlike._core import dispatch, generator, keyed, layout, normals, sampler
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.generator import Generator
+from torchlike._core.levels import below, only
+from torchlike._core.lifted import Batched
 from torchlike._core.tensor_state import TensorBase, modes
 from torchlike._core.views import Geometry
+from torchlike.ops._examples import randomness, refuse_fill
 
 Tensor = Any
 Host = np.ndarray[Any, Any]
@@ -80,6 +83,12 @@ def draw(
     """Return an array of samples on a device; ``stride`` is how the tensor lies in memory unless row-major."""
     if place is devices.META:
         return jax.ShapeDtypeStruct(size, dtype.np)
+    level = randomness() if modes.levels else None
+    if level is not None:
+        with only(below(level)):
+            if level.randomness == "same":
+                return draw(law, source, place, size, dtype, stride)
+            return Batched(level, dispatch.wrap(draw(law, source, place, (level.size, *size), dtype)), True)
     if source is not None and place.type != source.device.type:
         raise RuntimeError(f"Expected a '{place.type}' device type for generator but found '{source.device.type}'")
     if on_host(place):
@@ -194,6 +203,8 @@ def related(result: Tensor, label: str, *sources: Tensor) -> Tensor:
 def fill(target: Tensor, label: str, law: Law, source: Generator | None, *others: Tensor) -> Tensor:
     """Overwrite a tensor with samples, in place; ``others`` are further tensors that the law depends on."""
     dispatch.check_inplace(target)
+    if modes.levels:
+        refuse_fill(target)
     geometry: Geometry = dispatch.geometry_of(target)
     stride = None if geometry.is_contiguous else geometry.stride
     values = draw(law, source, dispatch.device_of(target), geometry.size, geometry.dtype, stride)

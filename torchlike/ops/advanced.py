@@ -15,6 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._core.lifted import Batched
 from torchlike._core import dispatch, layout
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.kernels import TENSOR, cast
@@ -121,6 +122,11 @@ def dimensions(index: Tensor | np.ndarray[Any, Any] | int | slice) -> int:
 
 def _nonzero(mask: Tensor | np.ndarray[Any, Any], shape: Sequence[int], dim: int) -> list[np.ndarray[Any, Any]]:
     check_mask(mask, shape, dim)
+    if isinstance(mask, TensorBase) and isinstance(mask._storage.array, Batched):
+        raise RuntimeError(
+            "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over"
+            " indexing with a boolean mask."
+        )
     values = mask if isinstance(mask, np.ndarray) else values_of(mask)
     return list(values.nonzero()) if values.ndim else []
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._core.lifted import Batched, no_dynamic_shape
 from torchlike._core import dispatch, layout
 from torchlike._core.errors import broadcast_shapes, check, scalar_type
 from torchlike._core.kernels import cast
@@ -31,7 +32,10 @@ _NUMBERS = (bool, int, float, complex, np.number, np.bool_)
 
 def values_of(tensor: Any) -> np.ndarray[Any, Any]:
     """The values of a tensor on the host; no copy where they are there already."""
-    return np.asarray(dispatch.array_of(tensor))
+    array = dispatch.array_of(tensor)
+    if isinstance(array, Batched):
+        raise no_dynamic_shape("nonzero")
+    return np.asarray(array)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

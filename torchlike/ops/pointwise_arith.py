@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlike._core.lifted import is_unknown
 from torchlike._core import dispatch, errors
 from torchlike._core import dtype as dtypes
 from torchlike._core.op import (
@@ -281,7 +282,7 @@ def _is_floating(x: Any) -> bool:
 
 
 def _elsewhere(array: jax.Array) -> bool:
-    return isinstance(array, jax.core.Tracer) or any(d.platform != "cpu" for d in array.devices())
+    return is_unknown(array) or any(d.platform != "cpu" for d in array.devices())
 
 
 _DIVISIONS = (

@@ -23,6 +23,7 @@ from torchlike._core.promote import promote_types
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops import _laws
 from torchlike.ops._bounded import check_normal, check_uniform, random_range
+from torchlike.ops._examples import per_example
 from torchlike.ops._fill import check_number, check_options, check_sizes, dtype_argument, finished, sizes
 from torchlike.ops._laws import Law
 
@@ -211,6 +212,7 @@ _LARGEST_PERMUTATION = {"float16": 2**11 + 1, "float32": 2**24 + 1, "float64": 2
 
 
 @composite(method=False)
+@per_example
 def randperm(
     n: int,
     *,
@@ -377,6 +379,7 @@ _scale_and_shift_kernel = Kernel(_scale_and_shift, "normal", "NormalBackward0")
 
 
 @composite(method=False)
+@per_example
 def normal(
     mean: Any,
     std: Any = 1.0,
@@ -515,6 +518,7 @@ def bernoulli_law(p: Tensor, size: tuple[int, ...]) -> Law:
 
 
 @composite
+@per_example
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Tensor | None = None) -> Tensor:
     """Return ones and zeros, each a one with the probability at its place in ``input``, or with the probability ``p``.
 
@@ -570,6 +574,7 @@ def check_bernoulli_dtypes(dtype: dtypes.dtype, probabilities: dtypes.dtype | No
 
 
 @composite(method=False)
+@per_example
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Return numbers drawn from Poisson distributions with the rates in ``input``, in its dtype.
 
@@ -592,6 +597,7 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
 
 
 @composite(method=False)
+@per_example
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """Return how many of ``count`` trials succeed with probability ``prob`` each; the two are broadcast together.
 
@@ -635,6 +641,7 @@ def _reparametrized_gamma(input: Array, sample: Array) -> Array:
 
 
 @composite(method=False)
+@per_example
 def _standard_gamma(self: Tensor, generator: Any = None) -> Tensor:
     """Return gamma samples of scale 1 with the shape parameters in ``self``; gradients flow back to those.
 
@@ -651,6 +658,7 @@ def _standard_gamma(self: Tensor, generator: Any = None) -> Tensor:
 
 
 @composite(method=False)
+@per_example
 def _sample_dirichlet(self: Tensor, generator: Any = None) -> Tensor:
     """Return samples of Dirichlet distributions whose concentrations lie along the last dimension.
 
@@ -676,6 +684,7 @@ def _sample_dirichlet(self: Tensor, generator: Any = None) -> Tensor:
 
 
 @composite
+@per_example
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Tensor | None = None
 ) -> Tensor:

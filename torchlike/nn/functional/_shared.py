@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._core.lifted import is_unknown
 from torchlike._core import dispatch, tape
 from torchlike._core.errors import check
 from torchlike._core.tensor_state import TensorBase, modes
@@ -71,6 +72,6 @@ def no_complex_gradient(function: str, *tensors: Any) -> None:
 def seen_on_host(tensor: Any) -> np.ndarray[Any, Any] | None:
     """The values of a tensor for a check of them; None where that would mean to wait for a device, or to trace."""
     values = dispatch.array_of(tensor)
-    if isinstance(values, jax.core.Tracer | jax.ShapeDtypeStruct) or values.device.platform != "cpu":
+    if is_unknown(values) or values.device.platform != "cpu":
         return None
     return np.asarray(values)
