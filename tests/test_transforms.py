@@ -1,4 +1,4 @@
-"""Function transforms, forward mode and what is built on them give what PyTorch gave when the programs were recorded."""
+"""Transforms, forward mode and what is built on them give what PyTorch gave when the programs were recorded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 import pytest
-import torchlike
 from documents import RECORDED
 from transforms.programs import ALL
 from transforms.running import outcome, same
+
+import torchlike
 
 with gzip.open(RECORDED / "transforms.json.gz") as _file:
     EXPECTED: dict[str, Any] = json.load(_file)["outcomes"]

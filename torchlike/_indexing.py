@@ -19,12 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike import _construct
-from torchlike._core.lifted import is_unknown
 from torchlike._core import device as devices
 from torchlike._core import dispatch, layout, override, tape
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.kernels import cast
+from torchlike._core.lifted import is_unknown
 from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import Geometry
 from torchlike.ops import _bounds, advanced

@@ -9,8 +9,7 @@ import numpy as np
 
 from torchlike import _asking, _indexing, _instances, _printing, _sharing
 from torchlike._core import device as devices
-from torchlike._core import levels
-from torchlike._core import dispatch, errors, tape, tensor_state
+from torchlike._core import dispatch, errors, levels, tape, tensor_state
 from torchlike._core import dtype as dtypes
 from torchlike._core import layout as layouts
 from torchlike._core.lifted import Batched, no_control_flow

@@ -136,7 +136,8 @@ def call(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], out: Any =
             plan = None
         if plan is None or modes.function_modes:
             return dispatch.call_slowly(op, operands, statics, out, call, op.plans)
-    # Hooks on saved tensors would not see the leaves (checkpointing saves nothing by them), transforms would not reach them: computed again instead.
+    # Hooks on saved tensors would not see the leaves (checkpointing saves nothing by them), nor would transforms reach
+    # them: computed again instead.
     if out is None and modes.grad and not modes.saved_hooks and not modes.levels:
         mask = _differentiated(plan, operands)
         if mask:

@@ -195,9 +195,11 @@ def _passing(kernel: Kernel, grads: Sequence[Any]) -> Passing | None:
     numbers = {var: i for i, var in enumerate(jaxpr.invars)}
     places: list[int | None] = []
     for var in jaxpr.outvars:
-        while (eqn := made_by.get(var)) is not None and eqn.primitive is lax.mul_p and _is_one(eqn.invars[0]):
+        while not isinstance(var, jax_core.Literal) and (eqn := made_by.get(var)) is not None:
+            if eqn.primitive is not lax.mul_p or not _is_one(eqn.invars[0]):
+                break
             var = eqn.invars[1]
-        places.append(numbers.get(var))
+        places.append(None if isinstance(var, jax_core.Literal) else numbers.get(var))
     if all(place is None for place in places):
         return None
     function = kernel.function

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from torchlike._core import dispatch, kernels, tape, views
 from torchlike._core.kernels import Kernel, as_tuple, cast, differentiable
 from torchlike._core.lifted import Batched, Dual, JvpLevel, Level, Lifted, VmapLevel
-from torchlike._core.tensor_state import TensorBase, modes
 from torchlike._core.tape import watching
+from torchlike._core.tensor_state import TensorBase, modes
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The stack of active transforms
@@ -385,7 +385,7 @@ def _run_dual(kernel: Kernel, operands: Sequence[Any], level: JvpLevel) -> Any:
         found = dispatch.apply(derived, [*primals, *given, *tangents])
         for i, tangent in zip(active, found, strict=True):
             moved[i] = tangent
-    duals = [Dual(level, out, tangent) for out, tangent in zip(results, moved, strict=True)]
+    duals: list[Any] = [Dual(level, out, tangent) for out, tangent in zip(results, moved, strict=True)]
     if not isinstance(outs, tuple):
         return duals[0]
     return type(outs)(*duals) if hasattr(outs, "_fields") else tuple(duals)

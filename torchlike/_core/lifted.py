@@ -1,7 +1,8 @@
 """Values inside a function transform: a batch of values, or a value with its tangent, where a plain array would be.
 
-A tensor inside ``torch.vmap`` or ``torch.func.jvp`` holds one of these in its storage. Its shape and type are those that
-the function sees; behind it are *tensors* of the level below, so that what is computed with them is recorded there.
+A tensor inside ``torch.vmap`` or ``torch.func.jvp`` holds one of these in its storage. Its shape and type are those
+that the function sees; behind it are *tensors* of the level below, so that what is computed with them is recorded
+there.
 """
 
 from __future__ import annotations
@@ -188,5 +189,6 @@ def no_dynamic_shape(function: str) -> RuntimeError:
     """PyTorch's error for results whose shapes depend on the values of a batch."""
     return RuntimeError(
         "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over"
-        f" aten::{function}. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature."
+        f" aten::{function}. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this"
+        " feature."
     )

@@ -125,7 +125,7 @@ def grad(
         )
     if is_grads_batched:
         batches = _gradients(grad_outputs, len(roots))
-        found = over_batch(
+        batch = over_batch(
             lambda given: grad(
                 roots,
                 wanted,
@@ -137,7 +137,7 @@ def grad(
             ),
             batches,
         )
-        return found if names is None else dict(zip(names, found, strict=True))
+        return batch if names is None else dict(zip(names, batch, strict=True))
     edges, gradients = _roots(roots, _gradients(grad_outputs, len(roots)), create_graph)
     targets = [_edge_of_input(x) for x in wanted]
     keep = create_graph if retain_graph is None else retain_graph

@@ -105,7 +105,7 @@ def check_tangent(tensor: Tensor, tangent: Tensor) -> None:
     )
     errors.check(
         mine.dtype is given.dtype or (mine.dtype.is_complex and not given.dtype.is_complex),
-        f"Expected this->scalar_type() == new_grad_.scalar_type() to be true, but got false.  (Could this error"
+        "Expected this->scalar_type() == new_grad_.scalar_type() to be true, but got false.  (Could this error"
         " message be improved?  If so, please report an enhancement request to PyTorch.)",
     )
 

@@ -135,8 +135,8 @@ def gradients(
 def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return a function that computes the gradient of ``func``, which must return a tensor of one element.
 
-    ``argnums`` says which positional arguments it is taken with respect to: a structure of tensors each; a tuple gives a
-    tuple. With ``has_aux`` the function returns ``(output, aux)``, and the new one ``(gradient, aux)``. May be nested.
+    ``argnums`` says which positional arguments it is taken with respect to: a structure of tensors each; a tuple gives
+    a tuple. With ``has_aux`` the function returns ``(output, aux)``, and the new one ``(gradient, aux)``.
 
     >>> torch.func.grad(lambda x: x.sin())(torch.tensor(0.))
     tensor(1.)

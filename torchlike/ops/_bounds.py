@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import jax
 import ml_dtypes
 import numpy as np
 
-from torchlike._core.lifted import is_unknown
 from torchlike._core import dispatch, tape
 from torchlike._core.errors import check, scalar_type
+from torchlike._core.lifted import is_unknown
 from torchlike._core.tensor_state import TensorBase, modes
 
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}

@@ -15,10 +15,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._core.lifted import Batched
 from torchlike._core import dispatch, layout
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.kernels import TENSOR, cast
+from torchlike._core.lifted import Batched
 from torchlike._core.op import Array, ArrayLike, Arrays, Op, composite, defvjp, op, operands_given
 from torchlike._core.tensor_state import TensorBase, classes, modes
 from torchlike._core.views import Geometry, dense_order

@@ -11,10 +11,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._core.lifted import Batched, no_dynamic_shape
 from torchlike._core import dispatch, layout
 from torchlike._core.errors import broadcast_shapes, check, scalar_type
 from torchlike._core.kernels import cast
+from torchlike._core.lifted import Batched, no_dynamic_shape
 from torchlike._core.op import Array, ArrayLike, composite, op, operands_given
 from torchlike._core.promote import NO_OPMATH, compute_and_result, of_number
 from torchlike._core.tensor_state import TensorBase

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._core.lifted import is_unknown
 from torchlike._core import dispatch, errors
 from torchlike._core import dtype as dtypes
+from torchlike._core.lifted import is_unknown
 from torchlike._core.op import (
     DEFAULT,
     DEFAULT_WIDE,

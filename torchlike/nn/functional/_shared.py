@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._core.lifted import is_unknown
 from torchlike._core import dispatch, tape
 from torchlike._core.errors import check
+from torchlike._core.lifted import is_unknown
 from torchlike._core.tensor_state import TensorBase, modes
 from torchlike._core.warn import warn
 
