@@ -14,6 +14,7 @@ from torchlike import autograd as autograd
 from torchlike import compiler as compiler
 from torchlike import cuda as cuda
 from torchlike import fft as fft
+from torchlike import func as func
 from torchlike import linalg as linalg
 from torchlike import nn as nn
 from torchlike import optim as optim
@@ -169,6 +170,7 @@ from torchlike.autograd import no_grad as no_grad
 from torchlike.autograd import set_grad_enabled as set_grad_enabled
 from torchlike.autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from torchlike.autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
+from torchlike.func._vmap import vmap as vmap
 from torchlike.random import get_rng_state as get_rng_state
 from torchlike.random import initial_seed as initial_seed
 from torchlike.random import manual_seed as manual_seed
