@@ -15,6 +15,7 @@ from torchlike import (
     random,
     signal,
     special,
+    storage,
     torch_version,
     version,
 )
@@ -56,4 +57,20 @@ from torchlike.ops._public import *
 from torchlike.ops.inplace import *
 from torchlike.ops.sampling import _sample_dirichlet, _standard_gamma
 from torchlike.random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from torchlike.storage import (
+    BFloat16Storage,
+    BoolStorage,
+    ByteStorage,
+    CharStorage,
+    ComplexDoubleStorage,
+    ComplexFloatStorage,
+    DoubleStorage,
+    FloatStorage,
+    HalfStorage,
+    IntStorage,
+    LongStorage,
+    ShortStorage,
+    TypedStorage,
+    UntypedStorage,
+)
 from torchlike.version import __version__

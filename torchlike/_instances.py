@@ -109,6 +109,16 @@ def reduce_tensor(tensor: Any) -> Any:
     )
 
 
+def reduce_class(cls: type) -> Any:
+    """Pickling of classes: Tensor by what it is here, others by their names."""
+    return (tensor_class, ()) if cls is classes.tensor else cls.__qualname__
+
+
+def tensor_class() -> type:
+    """Unpickling: the public Tensor class."""
+    return classes.tensor
+
+
 class _PickledStorage:
     """A storage on its way through pickle."""
 

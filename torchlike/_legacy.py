@@ -5,6 +5,7 @@ Constructors of tensors of one dtype, and classes to test against.
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 from torchlike import _instances
@@ -48,6 +49,17 @@ class _TensorType(type):
 
     def __repr__(cls) -> str:
         return f"<class 'torch.{cls.__name__}'>"
+
+
+def _reduce_type(cls: Any) -> Any:
+    return _type_of, (cls.dtype,)
+
+
+def _type_of(dtype: dtypes.dtype) -> Any:
+    return globals()[errors.scalar_type_tensor(dtype)]
+
+
+copyreg.pickle(_TensorType, _reduce_type)  # type: ignore[arg-type]
 
 
 def _tensor_type(dtype: dtypes.dtype) -> Any:

@@ -11,13 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._core import device as devices
 from torchlike._core import dispatch, errors, layout, tape
 from torchlike._core import dtype as dtypes
 from torchlike._core.lifted import Batched, Lifted, array_below, is_unknown, no_item
 from torchlike._core.storage import HostStorage, Storage, host_storage
 from torchlike._core.tensor_state import TensorBase, classes, modes
-from torchlike._core.views import Geometry, contiguous_strides, physical_order, reinterpret
+from torchlike._core.views import Geometry, contiguous_strides, physical_order
 from torchlike._core.warn import warn
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -400,99 +399,6 @@ def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) 
     if recorded:
         dispatch.rebase(tensor, tape.named(tape.Underivable, "NotImplemented")("set_", edges))
     return tensor
-
-
-class UntypedStorage:
-    """The memory behind tensors, as bytes."""
-
-    __module__ = "torch"
-    __slots__ = ("_inner",)
-
-    def __init__(self, inner: Any = 0) -> None:
-        self._inner = inner if isinstance(inner, Storage) else Storage(layout.put(np.zeros(int(inner), np.uint8)))
-
-    def data_ptr(self) -> int:
-        """The address of the memory."""
-        return storage_ptr(self._inner)
-
-    def nbytes(self) -> int:
-        """The size in bytes."""
-        return self._inner.nbytes
-
-    def size(self) -> int:
-        """The size in bytes."""
-        return self._inner.nbytes
-
-    __len__ = size
-
-    @property
-    def device(self) -> devices.device:
-        """Where the memory is."""
-        return layout.of_array(self._inner.array)
-
-    def resize_(self, size: int) -> UntypedStorage:
-        """Change the number of bytes; memory is kept, cut or extended with zeros."""
-        if size > self.nbytes():
-            grow(self._inner, size, dtypes.uint8)
-        else:
-            flat = reinterpret(self._inner.array.reshape(-1), np.dtype(np.uint8))[:size]
-            self._inner.settle()
-            self._inner.replace(flat)
-        return self
-
-    def tolist(self) -> list[int]:
-        """The bytes as Python integers."""
-        return np.asarray(self._inner.array).reshape(-1).view(np.uint8).tolist()
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.tolist()[index]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, UntypedStorage) and self._inner is other._inner
-
-    def __hash__(self) -> int:
-        return id(self._inner)
-
-    def _cdata(self) -> int:
-        return id(self._inner)
-
-    def is_shared(self) -> bool:
-        """Whether other processes share the memory: no."""
-        return False
-
-
-class TypedStorage:
-    """The memory behind tensors, as elements of one type."""
-
-    __module__ = "torch.storage"
-    __slots__ = ("_inner", "dtype")
-
-    def __init__(self, inner: Storage, dtype: dtypes.dtype) -> None:
-        self._inner = inner
-        self.dtype = dtype
-
-    def untyped(self) -> UntypedStorage:
-        """The same memory as bytes."""
-        return UntypedStorage(self._inner)
-
-    _untyped_storage = property(untyped)
-
-    def data_ptr(self) -> int:
-        """The address of the memory."""
-        return storage_ptr(self._inner)
-
-    def size(self) -> int:
-        """The number of elements."""
-        return self._inner.nbytes // self.dtype.itemsize
-
-    __len__ = size
-
-    def tolist(self) -> list[Any]:
-        """The elements as Python numbers."""
-        return np.asarray(self._inner.array).reshape(-1).view(self.dtype.np).tolist()
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.tolist()[index]
 
 
 def is_shared_with_host(tensor: Any) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from torchlike import _asking, _indexing, _instances, _printing, _sharing
+from torchlike import storage as _storages
 from torchlike._core import device as devices
 from torchlike._core import dispatch, errors, levels, tape, tensor_state
 from torchlike._core import dtype as dtypes
@@ -26,7 +28,11 @@ else:
 __all__ = ["Tensor"]
 
 
-class Tensor(_Base):
+class _TensorMeta(type):
+    """The class of tensor classes; pickle writes Tensor down as what it is here, not by the module that it names."""
+
+
+class Tensor(_Base, metaclass=_TensorMeta):
     """A multi-dimensional array of one element type, on one device, that can remember how it was computed.
 
     Tensors are made by functions such as ``torch.tensor``, ``torch.zeros`` and by operators.
@@ -542,22 +548,30 @@ class Tensor(_Base):
 
     def untyped_storage(self) -> Any:
         """Return the storage behind the tensor, as bytes."""
-        return _sharing.UntypedStorage(self._storage)
+        return _storages.UntypedStorage(self._storage)
 
     def storage(self) -> Any:
         """Return the storage behind the tensor, typed as the tensor is."""
-        return _sharing.TypedStorage(self._storage, self.dtype)
+        _storages.warn_of_typed_storage()
+        return _storages.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
 
     def is_set_to(self, tensor: Tensor) -> bool:
         """Return whether both tensors are the same memory with the same sizes, strides and offset."""
         return self._storage is tensor._storage and dispatch.geometry_of(self) == dispatch.geometry_of(tensor)
 
     def is_shared(self) -> bool:
-        """Return whether the memory is shared between processes: no, for a CPU tensor of this library."""
-        return False
+        """Return whether processes forked from this one share the memory (GPU memory: always)."""
+        return self.is_cuda or _storages.is_shared(self._storage)
 
     def share_memory_(self) -> Tensor:
-        """Accepted for compatibility: the values reach other processes when the tensor is sent. Returns the tensor."""
+        """Move the memory to where processes forked from this one share it. Returns the tensor.
+
+        A process that is started afresh is given a copy of the values.
+
+        >>> torch.ones(2).share_memory_().is_shared()
+        True
+        """
+        _storages.share_memory(self._storage)
         return self
 
     def is_pinned(self, device: Any = None) -> bool:
@@ -617,4 +631,5 @@ for _name, _what in (
 ):
     _never(_name, _what)
 
+copyreg.pickle(_TensorMeta, _instances.reduce_class)
 tensor_state.announce(Tensor)

@@ -200,8 +200,8 @@ class memory_format:
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
-    def __reduce__(self) -> str:
-        return self.name
+    def __reduce__(self) -> Any:
+        return _by_name, (self.name,)
 
 
 contiguous_format = memory_format("contiguous_format")
@@ -275,8 +275,8 @@ class layout:
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
-    def __reduce__(self) -> str:
-        return self.name
+    def __reduce__(self) -> Any:
+        return _by_name, (self.name,)
 
 
 strided = layout("strided")
@@ -286,3 +286,8 @@ sparse_csc = layout("sparse_csc")
 sparse_bsr = layout("sparse_bsr")
 sparse_bsc = layout("sparse_bsc")
 jagged = layout("jagged")
+
+
+def _by_name(name: str) -> Any:
+    """Unpickling: the one memory format or layout of a name."""
+    return globals()[name]

@@ -418,6 +418,11 @@ def _main_counter(storage: Any) -> Counter:
     return storage.counter
 
 
+def count_storage_apart(storage: Any) -> None:
+    """Let the tensors of a storage not count the writes to it that follow, except those that are counted for them."""
+    _main_counter(storage)
+
+
 def count_apart(tensor: TensorBase) -> None:
     """Let a tensor count its versions from zero, apart from the others on its storage."""
     _main_counter(tensor._storage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import inspect
 import warnings
@@ -536,3 +537,15 @@ def _refusing(result: Any, node: Node, number: int) -> Any:
     other = dispatch.alias(result)
     other._grad_fn, other._output_nr, other._requires_grad = node, number, True
     return other
+
+
+def _function_class() -> type:
+    return Function
+
+
+def _reduce_class(cls: type) -> Any:
+    """Pickle Function by what it is here, not by the module that it names; others by their names."""
+    return (_function_class, ()) if cls is Function else cls.__qualname__
+
+
+copyreg.pickle(FunctionMeta, _reduce_class)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
 from torchlike._core.override import disabled_torch_function_impl
 from torchlike._core.tensor_state import announce_plain
-from torchlike._tensor import Tensor
+from torchlike._tensor import Tensor, _TensorMeta
 
 __all__ = [
     "Buffer",
@@ -29,7 +29,7 @@ def empty_like_nothing(device: Any = None, dtype: dtypes.dtype | None = None) ->
     return dispatch.wrap_host(np.empty(0, (dtype or dtypes.get_default_dtype()).np), device)
 
 
-class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
+class _ParameterMeta(_TensorMeta):
     """Tensors of other classes that were made parameters count as instances of Parameter."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -178,7 +178,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
         return found
 
 
-class _BufferMeta(type(Tensor)):  # type: ignore[misc]
+class _BufferMeta(_TensorMeta):
     """Tensors that were marked as buffers count as instances of Buffer."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
