@@ -59,7 +59,7 @@ def _type_of(dtype: dtypes.dtype) -> Any:
     return globals()[errors.scalar_type_tensor(dtype)]
 
 
-copyreg.pickle(_TensorType, _reduce_type)  # type: ignore[arg-type]
+copyreg.pickle(_TensorType, _reduce_type)
 
 
 def _tensor_type(dtype: dtypes.dtype) -> Any:

@@ -653,8 +653,8 @@ def _named(name: str) -> Any:
     return globals()[name]
 
 
-copyreg.pickle(_LegacyStorage, _reduce_class)  # type: ignore[arg-type]
-copyreg.pickle(_StorageMeta, _reduce_class)  # type: ignore[arg-type]
+copyreg.pickle(_LegacyStorage, _reduce_class)
+copyreg.pickle(_StorageMeta, _reduce_class)
 
 FloatStorage = _legacy(dtypes.float32)
 DoubleStorage = _legacy(dtypes.float64)

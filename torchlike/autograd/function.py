@@ -548,4 +548,4 @@ def _reduce_class(cls: type) -> Any:
     return (_function_class, ()) if cls is Function else cls.__qualname__
 
 
-copyreg.pickle(FunctionMeta, _reduce_class)  # type: ignore[arg-type]
+copyreg.pickle(FunctionMeta, _reduce_class)
