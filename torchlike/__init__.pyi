@@ -22,6 +22,7 @@ from torchlike import overrides as overrides
 from torchlike import random as random
 from torchlike import signal as signal
 from torchlike import special as special
+from torchlike import storage as storage
 from torchlike import torch_version as torch_version
 from torchlike import version as version
 from torchlike._alias import as_torch as as_torch
@@ -176,6 +177,20 @@ from torchlike.random import initial_seed as initial_seed
 from torchlike.random import manual_seed as manual_seed
 from torchlike.random import seed as seed
 from torchlike.random import set_rng_state as set_rng_state
+from torchlike.storage import BFloat16Storage as BFloat16Storage
+from torchlike.storage import BoolStorage as BoolStorage
+from torchlike.storage import ByteStorage as ByteStorage
+from torchlike.storage import CharStorage as CharStorage
+from torchlike.storage import ComplexDoubleStorage as ComplexDoubleStorage
+from torchlike.storage import ComplexFloatStorage as ComplexFloatStorage
+from torchlike.storage import DoubleStorage as DoubleStorage
+from torchlike.storage import FloatStorage as FloatStorage
+from torchlike.storage import HalfStorage as HalfStorage
+from torchlike.storage import IntStorage as IntStorage
+from torchlike.storage import LongStorage as LongStorage
+from torchlike.storage import ShortStorage as ShortStorage
+from torchlike.storage import TypedStorage as TypedStorage
+from torchlike.storage import UntypedStorage as UntypedStorage
 from torchlike.version import __version__ as __version__
 
 _Number: TypeAlias = _bool | _int | _float | _complex
