@@ -3,4 +3,5 @@
 from torchlike.nn import attention, functional, init, modules, parameter, utils
 from torchlike.nn.modules import *
 from torchlike.nn.modules import Module
+from torchlike.nn.modules import utils as _modules_utils
 from torchlike.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter

@@ -36,9 +36,21 @@ def reduction_name(reduction: str, size_average: bool | None, reduce: bool | Non
         reduced = reduce is None or reduce
         reduction = "none" if not reduced else "mean" if averaged else "sum"
         warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.")
+    known_reduction(reduction)
+    return reduction
+
+
+def known_reduction(reduction: str) -> None:
+    """Refuse the name of a reduction that there is not."""
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
-    return reduction
+
+
+def reduced_tensor(values: Any, reduction: str) -> Any:
+    """Reduce a tensor of the losses of all elements."""
+    if reduction == "none":
+        return values
+    return values.mean() if reduction == "mean" else values.sum()
 
 
 def reduced(values: Array, reduction: str) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from torchlike import ops
 from torchlike._core import dispatch, errors
@@ -299,7 +300,7 @@ def _batch_norm_training(
 
 
 def _moved(running: Array, found: Array, momentum: Array) -> Array:
-    share = momentum.astype(found.dtype)
+    share = jnp.asarray(momentum).astype(found.dtype)
     return (share * found.reshape(-1) + (1 - share) * running.astype(found.dtype)).astype(running.dtype)
 
 
@@ -476,6 +477,43 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     if not dispatch.geometry_of(input).numel:
         return input
     return _local_response_norm(input, size, alpha, beta, k)
+
+
+def _band(channels: int, low: int, high: int) -> np.ndarray[Any, Any]:
+    """Ones where column minus row lies between two offsets."""
+    offset = np.arange(channels)[None, :] - np.arange(channels)[:, None]
+    return ((offset >= low) & (offset <= high)).astype(float)
+
+
+def _cross_map_scale(x: Array, size: int, alpha: float, k: float) -> Array:
+    """The sums of squares over neighbouring channels; in PyTorch's the first channel never leaves the window."""
+    reach = int((size - 1) / 2 + 1)
+    window = _band(x.shape[1], 1 - reach, reach - 1)
+    window[:, :1] = 1.0
+    sums = jnp.einsum("dc,nchw->ndhw", jnp.asarray(window, x.dtype), x * x, precision=lax.Precision.HIGHEST)
+    return sums * (alpha / size) + k
+
+
+@op(method=False, out=False, node="CrossMapLRN2dBackward")
+def _cross_map_lrn2d(input: Array, size: int, alpha: float, beta: float, k: float) -> Array:
+    if input.ndim != 4:
+        raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.ndim}D instead.")
+    return jnp.power(_cross_map_scale(input, size, alpha, k), -beta) * input
+
+
+@defvjp(_cross_map_lrn2d)
+def _(grad, inputs, outputs, size, alpha, beta, k):
+    (input,), (output,) = inputs, outputs
+    scale = _cross_map_scale(input, size, alpha, k)
+    ahead = int(size - (size - 1) / 2)
+    window = jnp.asarray(_band(input.shape[1], -ahead, size - 1 - ahead), input.dtype)
+    ratio = jnp.einsum("dc,nchw->ndhw", window, grad * output / scale, precision=lax.Precision.HIGHEST)
+    return (jnp.power(scale, -beta) * grad - (2 * alpha * beta / size) * input * ratio,)
+
+
+def cross_map_lrn2d(input: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    """Divide images by a power of the sums of squares over neighbouring channels, as ``nn.CrossMapLRN2d`` does."""
+    return _cross_map_lrn2d(input, size, float(alpha), float(beta), float(k))
 
 
 @composite

@@ -8,6 +8,7 @@ from typing import Any
 from torchlike import ops
 from torchlike.nn import functional as F
 from torchlike.nn import init
+from torchlike.nn.functional.normalization import cross_map_lrn2d
 from torchlike.nn.modules.module import Module
 from torchlike.nn.parameter import Parameter
 
@@ -41,11 +42,27 @@ class LocalResponseNorm(Module):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
-class CrossMapLRN2d(LocalResponseNorm):
-    """The local response normalisation of images, (n, c, h, w)."""
+class CrossMapLRN2d(Module):
+    """Divide images (n, c, h, w) by a power of the sums of squares over ``size`` neighbouring channels.
+
+    >>> torch.nn.CrossMapLRN2d(3)
+    CrossMapLRN2d(3, alpha=0.0001, beta=0.75, k=1)
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
-        super().__init__(size, alpha, beta, k)
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise."""
+        return cross_map_lrn2d(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        """The options, as ``repr`` shows them."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
 def _shape(normalized_shape: Any) -> tuple[int, ...]:
