@@ -77,6 +77,20 @@ def test_changing_options_compiles_nothing(name: str) -> None:
     assert counts[2:] == [counts[1]] * 3
 
 
+def test_a_schedule_compiles_nothing() -> None:
+    w = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.AdamW([w], lr=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=8)
+    counts = []
+    for _ in range(6):
+        w.grad = torch.ones(2)
+        optimizer.step()
+        schedule.step()
+        counts.append(traces(optimizer))
+    assert counts[2:] == [counts[1]] * 4
+    assert schedule.get_last_lr() == [optimizer.param_groups[0]["lr"]]
+
+
 def test_the_functional_form_is_the_step() -> None:
     from_class, from_function = torch.nn.Parameter(torch.ones(2)), torch.ones(2)
     from_class.grad = torch.tensor([1.0, 2.0])

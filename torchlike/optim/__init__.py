@@ -1,5 +1,6 @@
 """Optimizers, and schedules of their learning rates."""
 
+from torchlike.optim import lr_scheduler, swa_utils
 from torchlike.optim._adafactor import Adafactor
 from torchlike.optim._muon import Muon
 from torchlike.optim._swap import swap_in_optimizer_params_and_state
