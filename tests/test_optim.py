@@ -187,3 +187,23 @@ def test_hooks_run_around_a_step() -> None:
     optimizer.register_step_post_hook(lambda o, a, k: seen.append(w.item()))
     optimizer.step()
     assert seen == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_small_parameters_of_all_kinds_are_updated_in_one_function(name: str) -> None:
+    params = [
+        torch.nn.Parameter(torch.ones(3)),
+        torch.nn.Parameter(torch.ones(2, 2, dtype=torch.bfloat16)),
+        torch.nn.Parameter(torch.ones(2, dtype=torch.complex64)),
+        torch.nn.Parameter(torch.ones(())),
+    ]
+    empty = torch.nn.Parameter(torch.ones(0, 3))
+    for group in (params, [*params, empty]):
+        for p in group:
+            p.grad = torch.ones_like(p)
+        optimizer = getattr(torch.optim, name)(group, lr=0.5)
+        before = [p.detach().clone() for p in params]
+        for _ in range(2):
+            optimizer.step()
+        for p, old in zip(params, before, strict=True):
+            assert torch.allclose(p.detach(), old - 1, atol=1e-2)

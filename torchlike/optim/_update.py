@@ -38,10 +38,15 @@ _COUNTERS = ("steps", "mus", "etas", "mu_products")
 
 
 class Update:
-    """The update of one kind of optimizer, and the kernels made from it for the options and counts seen so far."""
+    """The update of one kind of optimizer, and the kernels made from it for the options and counts seen so far.
 
-    def __init__(self, body: Body) -> None:
+    ``one`` says that the body is what `kernels.as_one` is for: arithmetic on elements whose result depends on every
+    operand, whatever their values.
+    """
+
+    def __init__(self, body: Body, *, one: bool = False) -> None:
         self.body = body
+        self.one = one
         self.kernels: dict[Any, tuple[Kernel, Kernel]] = {}
         self.numbers: dict[tuple[Any, ...], Any] = {}
         states = list(inspect.signature(body).parameters)[3:]
@@ -75,7 +80,7 @@ class Update:
         except (KeyError, TypeError):
             numbers, loose = self._numbers(hyper)
         traced = isinstance(arrays[0], jax.core.Tracer)
-        one = not traced and layout.of_array(arrays[0]) is devices.CPU
+        one = self.one and not traced and layout.of_array(arrays[0]) is devices.CPU
         sizes = (len(params), *map(len, states))
         key = (sizes, loose, one, *statics.items())
         found = self.kernels.get(key)

@@ -67,7 +67,7 @@ def _adam(
     return new if max_exp_avg_sqs is not None else new[:4]
 
 
-_update = Update(_adam)
+_update = Update(_adam, one=True)
 
 
 def adam(

@@ -41,7 +41,7 @@ def _sgd(
     return (new_params,) if bufs is None else (new_params, new_bufs)
 
 
-_update = Update(_sgd)
+_update = Update(_sgd, one=True)
 
 
 def sgd(
