@@ -37,6 +37,10 @@ class NoDerivative(RuntimeError):
     """What a gradient formula raises, or returns for one of its inputs, where PyTorch implements none."""
 
 
+class NotDifferentiable(Exception):
+    """What the gradient formula of an operator raises whose results take part in no graph."""
+
+
 class Kernel:
     """A pure function of operands (arrays, Python numbers, None), compiled.
 
@@ -243,7 +247,7 @@ class BackwardPlan:
         avals = [_aval(x) for x in operands]
         out_avals = [_aval(x) for x in outs]
         present = tuple(i for i, a in enumerate(out_avals) if differentiable(a.dtype))
-        self.nothing = not present  # all outputs are integers or bools
+        self.nothing = not present  # no output is of a dtype that has gradients, or the operator has none
         n_in, n_out = len(avals), len(out_avals)
 
         def everything(values: Sequence[Any], results: Sequence[Any], grads: Sequence[Any]) -> Any:
@@ -255,6 +259,9 @@ class BackwardPlan:
         except NoDerivative:
             # Recorded all the same: PyTorch raises when the backward comes to the node, and so does this one.
             used = [False] * (n_in + n_out)
+        except NotDifferentiable:
+            used = [False] * (n_in + n_out)
+            self.nothing = True
         # None operands take no variable of the traced function.
         positions = [i for i, a in enumerate(avals) if a is not None]
         inputs: set[int] = {i for i, u in zip(positions, used[: len(positions)], strict=True) if u}

@@ -17,7 +17,7 @@ import jax
 
 from torchlike._core import dispatch, keeping, override
 from torchlike._core.arguments import given_ints
-from torchlike._core.kernels import Kernel, NoDerivative, make_kernel, operands_given
+from torchlike._core.kernels import Kernel, NoDerivative, NotDifferentiable, make_kernel, operands_given
 from torchlike._core.promote import (
     ALWAYS_BOOL,
     BOOL_TO_LONG,
@@ -43,6 +43,7 @@ __all__ = [
     "ArrayLike",
     "Arrays",
     "NoDerivative",
+    "NotDifferentiable",
     "Op",
     "Scalar",
     "VarInts",

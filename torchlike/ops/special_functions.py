@@ -23,6 +23,8 @@ from torchlike._core.op import (
     overloads,
 )
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, INTEGERS, as_given, refuse, refuse_numbers
+from torchlike.ops._incomplete_gamma import lower_gamma, upper_gamma
+from torchlike.ops._series import erfinv_body, trigamma, zeta_body
 
 __all__ = [
     "digamma",
@@ -73,7 +75,7 @@ def erfinv(input: Array) -> Array:
     tensor([0.0000, 0.4769])
     """
     refuse("erfinv_vml_cpu", input, COMPLEX, FLOAT8)
-    return lax.erf_inv(input)
+    return erfinv_body(input)
 
 
 @defvjp(erfinv)
@@ -124,8 +126,9 @@ def polygamma_body(n: int, x: Array) -> Array:
     """The n-th derivative of digamma."""
     if n == 0:
         return digamma_body(x)
-    order = jnp.asarray(n + 1, x.dtype)
-    value = math.factorial(n) * jnp.where(x == 0, jnp.inf, lax.zeta(order, jnp.where(x == 0, 1, x)))
+    if n == 1:
+        return trigamma(x)
+    value = (math.gamma(n + 1) if n <= 170 else math.inf) * zeta_body(jnp.full_like(x, n + 1), x)
     return value if n % 2 else -value
 
 
@@ -212,16 +215,6 @@ def igamma(input: Array, other: Array) -> Array:
     return lower_gamma(input, other)
 
 
-def lower_gamma(a: Array, x: Array) -> Array:
-    """The regularised lower incomplete gamma function, with PyTorch's limits."""
-    usual = (a > 0) & (x > 0) & jnp.isfinite(a) & jnp.isfinite(x)
-    value = lax.igamma(jnp.where(usual, a, 1), jnp.where(usual, x, 1))
-    limit = jnp.where(x == 0, jnp.where(a > 0, 0.0, 1.0), jnp.where(jnp.isinf(a), 0.0, 1.0))
-    limit = jnp.where((a < 0) | (x < 0) | ((a == 0) & (x == 0)) | (jnp.isinf(a) & jnp.isinf(x)), jnp.nan, limit)
-    limit = jnp.where(jnp.isnan(a) | jnp.isnan(x), jnp.nan, limit)
-    return jnp.where(usual, value, limit.astype(value.dtype))
-
-
 @op(promote=DEFAULT, inplace=True)
 def igammac(input: Array, other: Array) -> Array:
     """Return the regularised upper incomplete gamma function of ``input`` at ``other``, broadcast.
@@ -231,13 +224,6 @@ def igammac(input: Array, other: Array) -> Array:
     """
     _check_igamma("igammac_cpu", input)
     return upper_gamma(input, other)
-
-
-def upper_gamma(a: Array, x: Array) -> Array:
-    """The regularised upper incomplete gamma function, with PyTorch's limits."""
-    usual = (a > 0) & (x > 0) & jnp.isfinite(a) & jnp.isfinite(x)
-    value = lax.igammac(jnp.where(usual, a, 1), jnp.where(usual, x, 1))
-    return jnp.where(usual, value, 1 - lower_gamma(a, x))
 
 
 def _igamma_density(grad: Array, a: Array, x: Array) -> Array:

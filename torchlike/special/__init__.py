@@ -1,4 +1,4 @@
-"""Special functions under the names of ``torch.special``."""
+"""Special functions: ``torch.special``."""
 
 from torchlike.ops.pointwise_unary import exp2, expm1, log1p, round, sinc
 from torchlike.ops.pointwise_unary import sigmoid as expit
@@ -9,3 +9,7 @@ from torchlike.ops.special_functions import igamma as gammainc
 from torchlike.ops.special_functions import igammac as gammaincc
 from torchlike.ops.special_functions import lgamma as gammaln
 from torchlike.ops.special_functions import mvlgamma as multigammaln
+from torchlike.special.bessel import *
+from torchlike.special.modified_bessel import *
+from torchlike.special.polynomials import *
+from torchlike.special.probability import *
