@@ -18,3 +18,6 @@ DIFFERENCES = {
     "select_copy-complex128": "complex gradients exist, PyTorch refuses them",
     "slice_copy-complex128": "complex gradients exist, PyTorch refuses them",
 }
+
+# Programs of tests/snippets whose outcome differs, and how.
+SNIPPETS: dict[str, str] = {}

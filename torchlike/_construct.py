@@ -18,6 +18,7 @@ from torchlike._core import dtype as dtypes
 from torchlike._core.op import composite
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.warn import warn
+from torchlike.ops._fill import finished
 from torchlike.ops.copy import to_device, to_dtype
 
 __all__ = ["as_tensor", "asarray", "from_dlpack", "from_numpy", "frombuffer", "tensor"]
@@ -63,9 +64,7 @@ def tensor(
         result = source.clone() if result is source else result
     else:
         result = dispatch.wrap_host(host_array(data, wanted), device)
-    if requires_grad:
-        result.requires_grad_(True)
-    return result
+    return finished(result, requires_grad)
 
 
 @composite(method="only")
@@ -129,7 +128,7 @@ def asarray(
             ValueError,
         )
         if requires_grad and not tape_requires(obj):
-            result = result.detach().requires_grad_(True)
+            result = finished(result.detach(), True)
         elif not requires_grad and tape_requires(obj):
             result = result.detach()
         return result
@@ -148,9 +147,9 @@ def asarray(
         result = frombuffer(obj, dtype=wanted or dtypes.get_default_dtype())
         result = result.clone() if copy else result
     else:
-        errors.check(copy is not False, "can't alias arbitrary sequence or scalar.", ValueError)
+        errors.check(copy is not False, "can't alias arbitrary sequence into a tensor.", ValueError)
         result = dispatch.wrap_host(host_array(obj, wanted), device)
-    return result.requires_grad_(True) if requires_grad else result
+    return finished(result, requires_grad)
 
 
 def tape_requires(t: Any) -> bool:
@@ -170,7 +169,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
     try:
         view = memoryview(buffer)
     except TypeError:
-        raise ValueError(f"object of type '{type(buffer).__name__}' does not implement buffer protocol.") from None
+        raise ValueError("object does not implement Python buffer protocol.") from None
     length, size = view.nbytes, wanted.itemsize
     errors.check(
         length > 0 and count != 0, f"both buffer length ({length}) and count ({count}) must not be 0", ValueError
@@ -208,7 +207,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
         )
     result = dispatch.wrap(None)
     result._storage = _sharing.host_storage(array)
-    return result.requires_grad_(True) if requires_grad else result
+    return finished(result, requires_grad)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -290,15 +289,23 @@ def _infer(flat: list[Any]) -> dtypes.dtype:
                 found = 1
             elif hasattr(kind, "__float__"):
                 found = 2
+            elif issubclass(kind, str | bytes):
+                raise TypeError(f"new(): invalid data type '{kind.__name__}'")
             else:
                 raise RuntimeError(f"Could not infer dtype of {kind.__name__}")
         rank = max(rank, found)
     return (dtypes.bool, dtypes.int64, dtypes.get_default_dtype(), dtypes.default_complex())[rank]
 
 
+def _as_float(x: Any) -> float:
+    if isinstance(x, complex | str | bytes) or x is None:
+        raise TypeError(f"must be real number, not {type(x).__name__}")
+    return float(x)
+
+
 def _to_array(flat: list[Any], dtype: dtypes.dtype) -> np.ndarray[Any, Any]:
     if dtype.is_floating_point:
-        return np.array([float(x) for x in flat], np.float64).astype(dtype.np)
+        return np.array([_as_float(x) for x in flat], np.float64).astype(dtype.np)
     if dtype.is_complex:
         return np.array([complex(x) for x in flat], dtype.np)
     if dtype is dtypes.bool:
@@ -311,7 +318,7 @@ def _to_array(flat: list[Any], dtype: dtypes.dtype) -> np.ndarray[Any, Any]:
     try:
         wide = np.array(values, np.int64 if dtype is not dtypes.uint64 else np.uint64)
     except OverflowError:
-        raise RuntimeError("Overflow when unpacking long long") from None
+        raise ValueError("Overflow when unpacking long long") from None
     info = np.iinfo(dtype.np)
     # PyTorch lets unsigned types wrap around once.
     lowest = -int(info.max) - 1 if info.min == 0 else int(info.min)
@@ -321,4 +328,4 @@ def _to_array(flat: list[Any], dtype: dtypes.dtype) -> np.ndarray[Any, Any]:
     return wide.astype(dtype.np)
 
 
-_C_NAMES = {"int64": "int64_t", "int32": "int", "int16": "int16_t", "int8": "int8_t", "uint8": "uint8_t"}
+_C_NAMES = {"int64": "int64_t", "int32": "int", "int16": "int16_t", "int8": "int8_t", "uint8": "uint8"}

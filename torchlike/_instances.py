@@ -17,6 +17,7 @@ from torchlike._core.size import Size
 from torchlike._core.storage import Storage
 from torchlike._core.tensor_state import TensorBase, classes
 from torchlike._core.views import Geometry
+from torchlike.ops import _fill
 from torchlike.ops.shape import _alias
 
 
@@ -32,6 +33,8 @@ def legacy_tensor(cls: type, *args: Any, device: Any = None, dtype: dtypes.dtype
     if len(args) == 1 and not isinstance(args[0], int | np.integer):
         if isinstance(args[0], tuple) and type(args[0]).__name__ == "Size":
             return _empty(cls, tuple(args[0]), target, device)
+        if args[0] is None or isinstance(args[0], float | complex | bool):
+            raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
         return as_subclass(dispatch.wrap_host(_construct.host_array(args[0], target), device), cls)
     if not all(isinstance(a, int | np.integer) for a in args):
         names = ", ".join(type(a).__name__ for a in args)
@@ -193,7 +196,7 @@ def make_subclass(cls: type, data: Any, require_grad: bool) -> Any:
     with override.DisableTorchFunctionSubclass():
         other.__class__ = cls
         if require_grad:
-            other.requires_grad_(True)
+            _fill.finished(other, True)
     return other
 
 

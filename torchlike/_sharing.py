@@ -236,7 +236,15 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
     tensor([7, 2, 3])
     """
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+        kind = type(ndarray)
+        shown = f"numpy.{kind.__name__}" if isinstance(ndarray, np.generic) else kind.__name__
+        raise TypeError(f"expected np.ndarray (got {shown})")
+    errors.check(
+        ndarray.dtype.isnative,
+        "given numpy array has byte order different from the native byte order. Conversion between byte orders is"
+        " currently not supported.",
+        ValueError,
+    )
     if ndarray.dtype not in dtypes.BY_NUMPY or ndarray.dtype.name not in _NUMPY_NAMES:
         raise TypeError(
             f"can't convert np.ndarray of type {_numpy_type(ndarray.dtype)}. The only supported types are: float64,"
@@ -258,7 +266,8 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
             " before converting it to a tensor. This type of warning will be suppressed for the rest of this program."
         )
     itemsize = ndarray.dtype.itemsize
-    if ndarray.flags.c_contiguous:
+    regular = tuple(s * itemsize for s in contiguous_strides(ndarray.shape))
+    if ndarray.flags.c_contiguous and (ndarray.strides == regular or not ndarray.size):
         return _on(host_storage(ndarray))
     if any(s % itemsize for s in ndarray.strides):
         raise ValueError(
@@ -323,7 +332,7 @@ def resize_(tensor: Any, sizes: tuple[Any, ...], memory_format: Any) -> Any:
     if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
         sizes = tuple(sizes[0])
     shape = tuple(operator.index(s) for s in sizes)
-    if tape.requires_grad(tensor):
+    if tape.requires_grad(tensor) and not modes.inference:
         raise RuntimeError("cannot resize variables that require grad")
     for s in shape:
         errors.check(s >= 0, f"Trying to create tensor with negative dimension {s}: {list(shape)}")

@@ -49,8 +49,16 @@ class Tensor(_Base, metaclass=_TensorMeta):
     __array_priority__ = 1000
     _printed_as = "tensor"
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        return _instances.legacy_tensor(cls, *args, **kwargs)
+    def __new__(cls, *args: Any, device: Any = None, **kwargs: Any) -> Any:
+        if kwargs:
+            given = [*args, *kwargs.values()]
+            errors.invalid_combination("new", given, "(*, torch.device device = None)", "(torch.Storage storage)")
+        if device is not None:
+            kind = devices.resolve(device).type
+            errors.check(
+                kind == "cpu", f"legacy constructor expects device type: cpu but device type: {kind} was passed"
+            )
+        return _instances.legacy_tensor(cls, *args)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -245,7 +253,12 @@ class Tensor(_Base, metaclass=_TensorMeta):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        errors.check(isinstance(value, bool), "requires_grad must be a bool")
         self.requires_grad_(value)
+
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether gradients with respect to this leaf are to be computed; returns the tensor.
@@ -257,6 +270,9 @@ class Tensor(_Base, metaclass=_TensorMeta):
         """
         if modes.levels:
             levels.refuse_requires_grad()
+        if not isinstance(requires_grad, bool):
+            kind = type(requires_grad).__name__
+            raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {kind}")
         if requires_grad and not (self.dtype.is_floating_point or self.dtype.is_complex):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if not self.is_leaf:

@@ -7,6 +7,7 @@ Functions composed of operators are wrapped in `asking`, so that they are asked 
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import CodeType
@@ -161,7 +162,12 @@ def asking_modes(function: F) -> F:
     def asked(*args: Any, **kwargs: Any) -> Any:
         if modes.function_modes and modes.function_disabled != EVERYTHING:
             return ask(asked, args, kwargs or None, ())
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+                raise TypeError(_as_parser_says(str(error))) from None
+            raise
 
     return asked  # type: ignore[return-value]
 
@@ -171,29 +177,55 @@ def asking(function: F) -> F:
 
     @functools.wraps(function)
     def asked(*args: Any, **kwargs: Any) -> Any:
-        if modes.function_modes:
-            return _asked(asked, function, args, kwargs)
         plain = classes.plain
+        known = not modes.function_modes
         for x in args:
             if type(x) not in plain and type(x) not in _quiet:
-                return _asked(asked, function, args, kwargs)
+                known = False
         if kwargs:
             for x in kwargs.values():
                 if type(x) not in plain and type(x) not in _quiet:
-                    return _asked(asked, function, args, kwargs)
-        return function(*args, **kwargs)
+                    known = False
+        if not known:
+            result = _answer(asked, args, kwargs)
+            if result is not _NOBODY:
+                return result
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            if reworded and error.__traceback__ is not None and error.__traceback__.tb_next is None:
+                raise TypeError(_as_parser_says(str(error))) from None
+            raise
 
+    reworded = function.__module__.startswith(("torchlike.ops.", "torchlike._construct"))
     return asked  # type: ignore[return-value]
 
 
-def _asked(public: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+_MISSING = re.compile(r"(?:Tensor\.)?(\w+)\(\) missing (\d+) required (?:positional|keyword-only) arguments?: (.*)")
+
+
+def _as_parser_says(message: str) -> str:
+    """Python's words for arguments that do not fit, in those of PyTorch's parser of arguments."""
+    found = _MISSING.fullmatch(message)
+    if found is None:
+        return message
+    function, count, names = found.groups()
+    listed = ", ".join(f'"{name}"' for name in re.findall(r"'(\w+)'", names))
+    return f"{function}() missing {count} required positional arguments: {listed}"
+
+
+_NOBODY = object()
+
+
+def _answer(public: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a mode or a class gives for a function, if there is one to be asked."""
     if modes.function_disabled == EVERYTHING:
-        return function(*args, **kwargs)
+        return _NOBODY
     found = overloaded((*args, *kwargs.values()))
     if not found and not modes.function_modes:
         for x in (*args, *kwargs.values()):
             kind = type(x)
             if kind is not list and kind is not tuple and not issubclass(kind, TensorBase) and not overrides(kind):
                 _quiet.add(kind)
-        return function(*args, **kwargs)
+        return _NOBODY
     return ask(public, args, kwargs, found)

@@ -125,6 +125,8 @@ def grad(
         )
     if is_grads_batched:
         batches = _gradients(grad_outputs, len(roots))
+        for index, (root, given) in enumerate(zip(roots, batches, strict=True)):
+            _check_batch(index, root, given)
         batch = over_batch(
             lambda given: grad(
                 roots,
@@ -176,6 +178,21 @@ def _gradients(given: Any, count: int) -> Sequence[Any]:
     found = (given,) if isinstance(given, TensorBase) else tuple(given)
     errors.check(len(found) == count, f"got {count} tensors and {len(found)} gradients")
     return found
+
+
+def _check_batch(index: int, root: Any, batch: Any) -> None:
+    """Refuse a batch of gradients whose elements have another shape than the output."""
+    if not isinstance(root, TensorBase) or not isinstance(batch, TensorBase):
+        return
+    shape, given = dispatch.shape_of(root), dispatch.shape_of(batch)[1:]
+    errors.check(
+        shape == given,
+        "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The"
+        " sizes of the remaining dimensions are expected to match the shape of corresponding output, but a mismatch was"
+        f" detected: grad_output[{index}] has a shape of torch.Size({list(given[1:])}) and output[{index}] has a shape"
+        f" of torch.Size({list(shape)}). If you only want some tensors in `grad_output` to be considered batched,"
+        " consider using vmap.",
+    )
 
 
 def _edge_of_input(x: Any, *, accumulated: bool = False) -> tape.Edge:

@@ -30,6 +30,8 @@ def sizes(function: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple
         unexpected = [name for name in named if name != "size"]
         if unexpected:
             raise TypeError(f"{function}() got an unexpected keyword argument '{unexpected[0]}'")
+        if given:
+            raise TypeError(f"{function}() got multiple values for argument 'size'")
         given = (named["size"],)
     if len(given) == 1 and type(given[0]) is not int:
         (one,) = given
@@ -58,8 +60,12 @@ def dtype_argument(function: str, value: Any) -> dtypes.dtype | None:
     return found
 
 
-def check_options(wanted: Any, pin_memory: bool, device: Any = None) -> None:
+def check_options(wanted: Any, pin_memory: bool, function: str) -> None:
     """Refuse layouts that do not exist here, and pinned memory without an accelerator."""
+    if wanted is not None and not isinstance(wanted, layout.layout):
+        raise TypeError(f"{function}(): argument 'layout' must be torch.layout, not {type(wanted).__name__}")
+    if not isinstance(pin_memory, bool | None):
+        raise TypeError(f"{function}(): argument 'pin_memory' must be bool, not {type(pin_memory).__name__}")
     if wanted is not None and wanted is not layout.strided:
         raise NotImplementedError(f"layout={wanted!r}: only torch.strided tensors exist in torchlike")
     if pin_memory and not devices.cuda_count():
@@ -73,6 +79,8 @@ def check_options(wanted: Any, pin_memory: bool, device: Any = None) -> None:
 def finished(result: Tensor, requires_grad: bool) -> Tensor:
     """The result, as a leaf that requires grad where that was asked for."""
     if requires_grad:
+        if requires_grad is not True:
+            raise TypeError(f"argument 'requires_grad' must be bool, not {type(requires_grad).__name__}")
         d = dispatch.geometry_of(result).dtype
         check(
             d.is_floating_point or d.is_complex,

@@ -75,7 +75,7 @@ def _constant(
     elif type(dtype) is not dtypes.dtype:
         dtype = dtype_argument(function, dtype)
     if layout is not None or pin_memory:
-        check_options(layout, pin_memory)
+        check_options(layout, pin_memory, function)
     check_sizes(size, f"{function}: Dimension size must be non-negative." if function == "zeros" else None)
     if out is not None:
         return _into(out, function, size, value, dtype)
@@ -177,8 +177,12 @@ def full(
     tensor([[3.5000, 3.5000, 3.5000],
             [3.5000, 3.5000, 3.5000]])
     """
-    check_options(layout, pin_memory)
+    if named:
+        raise TypeError(f"full() got an unexpected keyword argument '{next(iter(named))}'")
+    check_options(layout, pin_memory, "full")
     value = number("full", "fill_value", 2, fill_value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise OverflowError("int too big to convert")
     shape = as_ints("full", "size", 1, size)
     check_sizes(shape)
     wanted = dtype_argument("full", dtype)
@@ -203,7 +207,7 @@ def scalar_tensor(
     >>> torch.scalar_tensor(3)
     tensor(3.)
     """
-    check_options(layout, pin_memory)
+    check_options(layout, pin_memory, "scalar_tensor")
     wanted = dtype_argument("scalar_tensor", dtype) or dtypes.get_default_dtype()
     value = number("scalar_tensor", "s", 1, s)
     return finished(dispatch.wrap(filled((), value, wanted, devices.resolve(device))), requires_grad)
@@ -227,7 +231,7 @@ def _like(
     if not isinstance(input, TensorBase):
         raise TypeError(f"{function}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     if layout_ is not None or pin_memory:
-        check_options(layout_, pin_memory)
+        check_options(layout_, pin_memory, function)
     g = dispatch.geometry_of(input)
     wanted = g.dtype if dtype is None else dtype_argument(function, dtype)
     assert wanted is not None
@@ -331,7 +335,7 @@ def _new(
     layout: Any,
     pin_memory: bool,
 ) -> Tensor:
-    check_options(layout, pin_memory)
+    check_options(layout, pin_memory, function)
     check_sizes(size)
     wanted = dispatch.geometry_of(self).dtype if dtype is None else dtype_argument(function, dtype)
     assert wanted is not None
@@ -444,7 +448,7 @@ def empty_strided(
     >>> torch.empty_strided((2, 3), (1, 2)).stride()
     (1, 2)
     """
-    check_options(layout, pin_memory)
+    check_options(layout, pin_memory, "empty_strided")
     shape, strides = as_ints("empty_strided", "size", 1, size), as_ints("empty_strided", "stride", 2, stride)
     check(
         len(shape) == len(strides),
@@ -505,7 +509,7 @@ def empty_permuted(
     >>> torch.empty_permuted((2, 3, 5, 7), (0, 2, 3, 1)).stride()
     (105, 1, 21, 3)
     """
-    check_options(layout, pin_memory)
+    check_options(layout, pin_memory, "empty_permuted")
     shape = as_ints("empty_permuted", "size", 1, size)
     order = as_ints("empty_permuted", "physical_layout", 2, physical_layout)
     check(

@@ -16,7 +16,8 @@ import numpy as np
 from torchlike._core import device as devices
 from torchlike._core import dispatch, layout
 from torchlike._core import dtype as dtypes
-from torchlike._core.errors import check, not_implemented, scalar_type
+from torchlike._core.arguments import as_int
+from torchlike._core.errors import check, invalid_combination, not_implemented, scalar_type
 from torchlike._core.op import composite
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.warn import warn
@@ -53,9 +54,9 @@ def _out_dtype(dtype: Any, out: Tensor | None) -> Any:
 
 @composite(method=False)
 def arange(
-    start: Any = 0,
+    start: Any = None,
     end: Any = None,
-    step: Any = 1,
+    step: Any = None,
     *,
     out: Tensor | None = None,
     dtype: Any = None,
@@ -75,9 +76,16 @@ def arange(
     tensor([1.0000, 1.5000, 2.0000])
     """
     if end is None:
+        if start is None or step is not None:
+            given = [x for x in (start, step) if x is not None]
+            invalid_combination("arange", given, "(Number end)", "(Number start, Number end, Number step = 1)")
         start, end = 0, start
+    elif start is None:
+        start = 0
+    if step is None:
+        step = 1
     if layout is not None or pin_memory:
-        check_options(layout, pin_memory)
+        check_options(layout, pin_memory, "arange")
     if not (type(start) is type(end) is type(step) is int):
         start = number("arange", "start", 1, start)
         end = number("arange", "end", 1 if type(start) is int and start == 0 else 2, end)
@@ -179,7 +187,7 @@ def range(
     )
     if end is None:
         raise TypeError('range() missing 1 required positional arguments: "end"')
-    check_options(layout, pin_memory)
+    check_options(layout, pin_memory, "range")
     start, end = number("range", "start", 1, start), number("range", "end", 2, end)
     step = number("range", "step", 3, step)
     wanted = _out_dtype(dtype_argument("range", dtype), out) or dtypes.get_default_dtype()
@@ -274,7 +282,7 @@ def linspace(
     >>> torch.linspace(3, 10, steps=5)
     tensor([ 3.0000,  4.7500,  6.5000,  8.2500, 10.0000])
     """
-    check_options(layout, pin_memory)
+    check_options(layout, pin_memory, "linspace")
     start, end, steps, wanted = _spaced("linspace", start, end, steps, dtype, out)
     return _result(evenly_spaced(start, end, steps, wanted), out, device, requires_grad)
 
@@ -298,7 +306,7 @@ def logspace(
     >>> torch.logspace(start=-1, end=1, steps=3)
     tensor([ 0.1000,  1.0000, 10.0000])
     """
-    check_options(layout, pin_memory)
+    check_options(layout, pin_memory, "logspace")
     start, end, steps, wanted = _spaced("logspace", start, end, steps, dtype, out)
     if wanted.is_floating_point or wanted.is_complex:
         wide = wanted.np.type if wanted.itemsize > 2 else np.float32
@@ -334,8 +342,9 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    check_options(layout, pin_memory)
-    columns = n if m is None else m
+    check_options(layout, pin_memory, "eye")
+    n = as_int("eye", "n", 1, n)
+    columns = n if m is None else as_int("eye", "m", 2, m)
     check(n >= 0, f"n must be greater or equal to 0, got {n}")
     check(columns >= 0, f"m must be greater or equal to 0, got {columns}")
     wanted = _out_dtype(dtype_argument("eye", dtype), out) or dtypes.get_default_dtype()
@@ -377,7 +386,7 @@ def tril_indices(
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
-    check_options(layout, pin_memory)
+    check_options(layout, pin_memory, "tril_indices")
     wanted = dtype_argument("tril_indices", dtype) or dtypes.int64
     found = np.tril_indices(max(row, 0), offset, max(col, 0))
     return dispatch.wrap_host(_indices("tril_indices", row, col, wanted, *found), device)
@@ -400,7 +409,7 @@ def triu_indices(
     tensor([[0, 0, 1],
             [0, 1, 1]])
     """
-    check_options(layout, pin_memory)
+    check_options(layout, pin_memory, "triu_indices")
     wanted = dtype_argument("triu_indices", dtype) or dtypes.int64
     found = np.triu_indices(max(row, 0), offset, max(col, 0))
     return dispatch.wrap_host(_indices("triu_indices", row, col, wanted, *found), device)

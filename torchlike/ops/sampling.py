@@ -77,7 +77,7 @@ def _made(
     """A tensor of samples; ``law`` is a function of its dtype, which may refuse it."""
     stream = _laws.generator_argument(function, source)
     if layout_ is not None or pin_memory:
-        check_options(layout_, pin_memory)
+        check_options(layout_, pin_memory, function)
     check_sizes(size)
     wanted = dtype_argument(function, dtype)
     if out is not None:
@@ -271,7 +271,7 @@ def _like(
         raise TypeError(f"{function}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     stream = _laws.generator_argument(function, source)
     if layout_ is not None or pin_memory:
-        check_options(layout_, pin_memory)
+        check_options(layout_, pin_memory, function)
     geometry = dispatch.geometry_of(input)
     wanted = dtype_argument(function, dtype) or geometry.dtype
     place = dispatch.device_of(input) if device is None else devices.resolve(device)

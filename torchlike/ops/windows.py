@@ -60,7 +60,7 @@ def _made(
     shown = f"got: TensorOptions(dtype={_CPP_TYPES.get(wanted.np.name, wanted.np.name)}, device=cpu, layout="
     if where is not None and where is not layout.strided:
         check(False, f"{name} is not implemented for sparse types, {shown}Sparse)")
-    check_options(where, pin_memory)
+    check_options(where, pin_memory, name)
     check(
         wanted.is_floating_point or wanted.is_complex,
         f"{name} expects floating point dtypes, {shown}Strided (default), requires_grad=false (default), "
