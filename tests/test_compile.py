@@ -390,3 +390,60 @@ def test_a_compiled_module_is_a_module() -> None:
     assert list(fast.state_dict()) == ["_orig_mod.weight", "_orig_mod.bias"]
     assert fast.in_features == 2
     assert [p is q for p, q in zip(fast.parameters(), model.parameters(), strict=True)] == [True, True]
+
+
+def test_a_parameter_replaced_by_an_equal_one_is_noticed() -> None:
+    model = torch.nn.Linear(1, 1, bias=False)
+    compiled = torch.compile(lambda x: model(x).sum())
+    x = torch.ones(1, 1)
+    with torch.no_grad():
+        for _ in range(3):
+            compiled(x)
+        model.weight = torch.nn.Parameter(model.weight.detach().clone())
+        compiled(x)
+        model.weight.fill_(3.0)
+        assert compiled(x).item() == 3.0
+
+
+def test_a_parameter_group_that_grows_and_a_new_hook_are_noticed() -> None:
+    first, second = torch.nn.Parameter(torch.ones(1)), torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([first], lr=0.5)
+    called: list[int] = []
+
+    @torch.compile
+    def step() -> None:
+        optimizer.zero_grad()
+        (first + second).sum().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    optimizer.add_param_group({"params": [second]})
+    for _ in range(3):
+        step()
+    assert (first.item(), second.item()) == (-2.0, -0.5)
+    optimizer.register_step_post_hook(lambda *_: called.append(1))
+    step()
+    with pytest.warns(UserWarning, match="eagerly"):
+        step()
+    assert called
+
+
+def test_a_learning_rate_that_changes_is_followed_and_compiles_nothing() -> None:
+    w = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([w], lr=1.0)
+
+    @torch.compile
+    def step() -> None:
+        optimizer.zero_grad()
+        w.sum().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    assert w.item() == -3.0
+    for rate in (0.5, 0.25, 0.25, 0.25, 1.0):
+        optimizer.param_groups[0]["lr"] = rate
+        step()
+    assert w.item() == -5.25
+    assert step._compiled.compilations == 1

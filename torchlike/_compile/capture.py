@@ -75,6 +75,7 @@ class Program:
     bindings: list[tuple[TensorBase, int | None]]  # (tensor, output that becomes its grad, None: it loses its grad)
     outputs: list[Output]
     rebuild: Callable[[list[Any]], Any]
+    single: bool  # the result is the one tensor of outputs
     uses_key: bool
     donated: tuple[int, ...]
     strides: dict[int, Any]  # of outputs that are not row-major
@@ -363,6 +364,7 @@ class Trace:
                 self.bindings.append((tensor, output_of(stand_in._grad._storage)))
         self.outputs: list[Output] = []
         self.targets: list[Target] = []
+        self.single = isinstance(result, TensorBase)
         self.rebuild = _take_apart(result, lambda t: self._output(t, known, stand_ins, output_of))
         roots = [t._grad_fn for t in _tensors(result) if t._grad_fn is not None and not _released(t._grad_fn)]
         if roots:
@@ -429,6 +431,7 @@ class Trace:
             bindings=self.bindings,
             outputs=self.outputs,
             rebuild=self.rebuild,
+            single=self.single,
             uses_key=bool(used[n_state + n_arguments + len(self.rates)]),
             donated=donated,
             strides=self.strides,

@@ -21,8 +21,8 @@ _LIMIT = 2_000  # a container longer than this holds data rather than settings, 
 class Guards:
     """The reachable plain values of a function, and whether they are still what they were.
 
-    ``names`` are (mapping, key, value) of globals, ``cells`` of closures. ``mappings`` and ``lists`` are compared whole
-    with a copy: one comparison in C each, in which an unchanged entry costs an identity check. ``groups`` are the
+    ``names`` are (mapping, key, value) of globals, ``cells`` of closures. ``mappings`` and ``lists`` are compared with
+    copies: one comparison in C for all, in which an unchanged entry costs an identity check. ``groups`` are the
     parameter groups of optimizers, whose learning rate may change freely.
     """
 
@@ -36,7 +36,16 @@ class Guards:
         self._module = module_class
         self._seen: set[int] = set()
         self._keep: list[Any] = []
+        self._inner: set[int] = set()  # mappings that were copied with the one they are in
         self._visit(function)
+        watched = [(m, copy) for m, copy in self.mappings if id(m) not in self._inner]
+        self._now = [*[m for m, _ in watched], *[now for now, _ in self.lists]]
+        self._before = [*[copy for _, copy in watched], *[entries for _, entries in self.lists]]
+        # A comparison of two tensors would compare their values: they are told apart by their identity.
+        places: list[Any] = [m.values() for m, _ in self.mappings] + [now for now, _ in self.lists]
+        self._tensors = [
+            (place, [*map(id, place)]) for place in places if any(isinstance(x, TensorBase) for x in place)
+        ]
 
     def hold_rest(self) -> bool:
         """Whether everything but names and closures, which the runner checks by itself, is still as it was."""
@@ -45,11 +54,10 @@ class Guards:
                 saved["lr"] = group["lr"]
                 if group != saved:
                     return False
-            for mapping, before in self.mappings:
-                if mapping != before:
-                    return False
-            for now, entries in self.lists:
-                if now != entries:
+            if self._now != self._before:
+                return False
+            for place, ids in self._tensors:
+                if [*map(id, place)] != ids:
                     return False
         except (KeyError, ValueError, RuntimeError, TypeError):
             # Replaced by something that cannot be compared (an array, a tensor).
@@ -172,19 +180,30 @@ class Guards:
     def _mapping(self, mapping: dict[Any, Any]) -> None:
         # Small mappings inside (a module's hooks and parameters) are copied too, so that what is put into them shows.
         self.mappings.append((mapping, {k: _copied(v) for k, v in mapping.items()}))
+        self._inner.update(id(v) for v in mapping.values() if _is_flat(v))
         for value in list(mapping.values()):
             self._visit(value)
 
     def _optimizer_state(self, optimizer: Any) -> None:
+        self.lists.append((optimizer.param_groups, list(optimizer.param_groups)))
         for group in optimizer.param_groups:
             self.groups.append((group, dict(group)))
+            self.lists.append((group["params"], list(group["params"])))
+        for hooks in (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks):
+            self._mapping(hooks)
 
 
 _MISSING = object()
 
 
 def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, dict) and len(value) <= _LIMIT else value
+    # As a plain dictionary: comparing two ordered ones would compare their orders, too.
+    return dict(value) if isinstance(value, dict) and len(value) <= _LIMIT else value
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a value is a mapping that is copied completely with the one that it is in."""
+    return isinstance(value, dict) and len(value) <= _LIMIT and not any(isinstance(v, dict) for v in value.values())
 
 
 def _restore_mapping(mapping: dict[Any, Any], saved: dict[Any, Any]) -> list[str]:

@@ -11,6 +11,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from torchlike._compile.capture import Output, Program
 from torchlike._compile.guards import Guards
 from torchlike._core import dispatch, generator, tape
@@ -85,7 +89,13 @@ def _write_call(source: _Source, program: Program) -> None:
         operands.append(f"a{i}")
     array_of = source.name("array_of", dispatch.array_of)
     operands += [f"{array_of}(leaves[{i}])" for i in program.arguments]
-    operands += [f"{source.name('group', group)}[{name!r}]" for group, name in program.rates]
+    rates = source.name("rates", _rates)
+    new_rate = source.name("new_rate", new_rate_operand)
+    for i, (group, name) in enumerate(program.rates):
+        source.add(f"r{i} = {source.name('group', group)}[{name!r}]")
+        source.add(f"n{i} = {rates}.get(r{i})")
+        source.add(f"if n{i} is None: n{i} = {new_rate}(r{i})")
+        operands.append(f"n{i}")
     if program.uses_key:
         operands.append(f"{source.name('next_key', generator.default_generator.key)}() if key is None else key")
     source.add(f"outs = {source.name('jitted', program.jitted)}({', '.join(operands)})")
@@ -110,8 +120,44 @@ def _write_results(source: _Source, program: Program) -> None:
         source.add(f"{bind}({name}, outs[{gradient}], {stride})")
     result_of = source.name("result", result_of_output)
     strides = source.name("strides", program.strides)
-    parts = [f"{result_of}({source.name('output', o)}, leaves, outs, {strides})" for o in program.outputs]
-    source.add(f"return {source.name('rebuild', program.rebuild)}([{', '.join(parts)}])")
+    wrap = source.name("wrap", dispatch.wrap)
+    for number, output in enumerate(program.outputs):
+        if output.index is None or output.geometry is not None:
+            source.add(f"t{number} = {result_of}({source.name('output', output)}, leaves, outs, {strides})")
+            continue
+        source.add(
+            f"t{number} = {wrap}(outs[{output.index}], {source.name('stride', program.strides.get(output.index))})"
+        )
+        if output.requires_grad:
+            source.add(f"t{number}._requires_grad = True")
+            if output.node is not None:
+                source.add(f"t{number}._grad_fn = {source.name('walked', tape.Walked)}({output.node!r})")
+    found = ", ".join(f"t{number}" for number in range(len(program.outputs)))
+    if program.single:
+        source.add(f"return {found}")
+    else:
+        source.add(f"return {source.name('rebuild', program.rebuild)}([{found}])")
+
+
+# Learning rates as arrays: handed over as a number, one costs jit 2 us a call.
+_rates: dict[float, Any] = {}
+_seen_rates: set[float] = set()
+
+
+def new_rate_operand(value: float) -> Any:
+    """The operand for a rate that is not among ``_rates``: one that comes back becomes an array at its second call."""
+    if not isinstance(value, float):
+        return value
+    if value not in _seen_rates:
+        if len(_seen_rates) > 1000:
+            _seen_rates.clear()
+            _rates.clear()
+        _seen_rates.add(value)
+        return np.asarray(value)
+    array = jnp.asarray(np.asarray(value))
+    if not isinstance(array, jax.core.Tracer):
+        _rates[value] = array
+    return array
 
 
 def write_argument(tensor: Any, array: Any, advance: int) -> None:
