@@ -11,19 +11,11 @@ import pytest
 import torchlike as torch
 
 
-def _second_derivative_of_compiled() -> None:
-    x = torch.ones(2, requires_grad=True)
-    fast = torch.compile(lambda: (x**3).sum(), fullgraph=True)
-    fast()
-    torch.autograd.grad(fast(), x, create_graph=True)
-
-
 def _half_complex() -> None:
     torch.ones(1, dtype=torch.float16) + 1j
 
 
 GAPS: dict[str, tuple[Callable[[], Any], type[Exception]]] = {
-    "second derivatives through a compiled function": (_second_derivative_of_compiled, NotImplementedError),
     "complex32": (_half_complex, NotImplementedError),
 }
 

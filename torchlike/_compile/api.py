@@ -12,6 +12,7 @@ from typing import Any
 from torchlike._compile.capture import Uncapturable, capture, is_compiling
 from torchlike._compile.differentiable import capture_gradient
 from torchlike._compile.guards import Guards
+from torchlike._compile.options import check_options, get_default_backend, runs_eagerly, stance
 from torchlike._compile.running import MISS, make_runner
 from torchlike._core import dtype as dtypes
 from torchlike._core import tape
@@ -30,7 +31,7 @@ def compile(
     *,
     fullgraph: bool = False,
     dynamic: bool | None = None,
-    backend: Any = "inductor",
+    backend: Any = None,
     mode: str | None = None,
     options: dict[str, Any] | None = None,
     disable: bool = False,
@@ -40,9 +41,9 @@ def compile(
     The function may do anything that eager code does: forward, ``loss.backward()``, ``optimizer.step()``. The first
     call with a combination of argument shapes, types and training flags runs eagerly, the second is captured and
     compiled. What cannot be captured (values needed by Python, host randomness, changed Python state) runs eagerly,
-    with a warning that names the line; with ``fullgraph=True`` it raises RuntimeError instead. ``backend``, ``mode``,
-    ``options`` and ``dynamic`` are accepted: XLA is the only backend here, ``backend="eager"`` and ``disable=True``
-    leave the function as it is.
+    with a warning that names the line; with ``fullgraph=True`` it raises RuntimeError instead. XLA is the only compiler
+    here: PyTorch's names of backends and modes and the options are accepted, unknown names raise RuntimeError;
+    ``backend="eager"`` compiles nothing and ``disable=True`` leaves the function as it is.
 
     >>> @torch.compile
     ... def f(x):
@@ -51,16 +52,30 @@ def compile(
     (tensor(6.), tensor(6.))
     """
     if model is None:
-        return functools.partial(
-            compile, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options, disable=disable
-        )
-    if disable or backend == "eager":
+
+        def decorate(model: Callable[..., Any]) -> Any:
+            if model is None:
+                raise RuntimeError("Model can't be None")
+            return compile(
+                model,
+                fullgraph=fullgraph,
+                dynamic=dynamic,
+                backend=backend,
+                mode=mode,
+                options=options,
+                disable=disable,
+            )
+
+        return decorate
+    check_options(mode, options, dynamic)
+    eager = runs_eagerly(get_default_backend() if backend is None else backend)
+    if disable:
         return model
     if isinstance(model, Module):
-        return OptimizedModule(model, fullgraph)
+        return OptimizedModule(model, Compiled(model, fullgraph, eager))
     if not callable(model):
-        raise RuntimeError(f"torch.compile() takes a function or a module, not {type(model).__name__}")
-    compiled = Compiled(model, fullgraph)
+        raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
+    compiled = Compiled(model, fullgraph, eager)
 
     @functools.wraps(model)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -69,6 +84,25 @@ def compile(
     wrapper._torchdynamo_orig_callable = model  # type: ignore[attr-defined]
     wrapper._compiled = compiled  # type: ignore[attr-defined]
     return wrapper
+
+
+def _compile_module(self: Module, *args: Any, **kwargs: Any) -> None:
+    """Compile this module's call in place; takes the arguments of ``torch.compile``.
+
+    >>> m = torch.nn.Linear(2, 1)
+    >>> m.compile()
+    >>> m(torch.ones(1, 2)).shape
+    torch.Size([1, 1])
+    """
+    call = self._call_impl
+
+    def forward(*inputs: Any, **named: Any) -> Any:
+        return call(*inputs, **named)
+
+    self._compiled_call_impl = compile(forward, *args, **kwargs)
+
+
+Module.compile = _compile_module  # type: ignore[attr-defined]
 
 
 def forget_programs() -> None:
@@ -90,16 +124,18 @@ def run_eagerly(function: Callable[..., Any]) -> Callable[..., Any]:
     return eager
 
 
-class OptimizedModule(Module):
-    """A module whose call is compiled; everything else is the original module's."""
+_OWN = frozenset({"training", "_compiled", "_orig_mod", "_torchdynamo_orig_callable"})
 
-    def __init__(self, module: Module, fullgraph: bool = False) -> None:
+
+class OptimizedModule(Module):
+    """A module whose call is compiled; everything else, also what is assigned to it, is the original module's."""
+
+    def __init__(self, module: Module, compiled: Compiled) -> None:
         super().__init__()
         self._modules["_orig_mod"] = module
-        object.__setattr__(self, "_compiled", Compiled(module, fullgraph))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._compiled(args, kwargs)
+        self.__dict__["_compiled"] = compiled
+        self.__dict__["_torchdynamo_orig_callable"] = module.forward
+        self.__dict__["training"] = module.training
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the compiled module."""
@@ -109,6 +145,37 @@ class OptimizedModule(Module):
         if name == "_orig_mod":
             return self._modules["_orig_mod"]
         return getattr(self._modules["_orig_mod"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_compiled" not in self.__dict__ or name in _OWN or name in self.__dict__:
+            super().__setattr__(name, value)
+        else:
+            setattr(self._modules["_orig_mod"], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self.__dict__:
+            super().__delattr__(name)
+        else:
+            delattr(self._modules["_orig_mod"], name)
+
+    def __len__(self) -> int:
+        return len(self._orig_mod)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._orig_mod)})
+
+    def __reduce__(self) -> Any:
+        return _compiled_again, (self._orig_mod, self._compiled.fullgraph, self._compiled.eager)
+
+
+OptimizedModule.__module__ = "torch._dynamo.eval_frame"
+
+
+def _compiled_again(module: Module, fullgraph: bool, eager: bool) -> OptimizedModule:
+    return OptimizedModule(module, Compiled(module, fullgraph, eager))
 
 
 # Every compiled function that is alive, for torch.compiler.reset.
@@ -128,24 +195,22 @@ class _Entry:
 class Compiled:
     """A function with its programs, one a combination of argument shapes, types, values and modes."""
 
-    def __init__(self, function: Callable[..., Any], fullgraph: bool) -> None:
+    def __init__(self, function: Callable[..., Any], fullgraph: bool, eager: bool = False) -> None:
         self.function = function
         self.fullgraph = fullgraph
+        self.eager = eager
         self.entries: dict[Any, _Entry] = {}
         self.compilations = 0
         self.refused: str | None = None
         _all.add(self)
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if is_compiling() or self.refused is not None:
+        if is_compiling() or self.refused is not None or self.eager:
             return self.function(*args, **kwargs)
+        if not stance.usual:
+            return self._call_in_stance(args, kwargs)
         leaves: list[Any] = []
-        key = (
-            _describe(args, leaves),
-            _describe(kwargs, leaves) if kwargs else (),
-            modes.grad,
-            dtypes.get_default_dtype(),
-        )
+        key = _key(args, kwargs, leaves)
         entry = self.entries.get(key)
         if entry is None:
             if len(self.entries) >= _MOST_PROGRAMS:
@@ -161,6 +226,24 @@ class Compiled:
         if entry.calls == 1:
             return self.function(*args, **kwargs)
         return self._capture(entry, args, kwargs, leaves)
+
+    def _call_in_stance(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the function where new programs are not wanted."""
+        if stance.name != "force_eager":
+            leaves: list[Any] = []
+            entry = self.entries.get(_key(args, kwargs, leaves))
+            if entry is not None and entry.runner is not None:
+                result = entry.runner(leaves)
+                if result is not MISS:
+                    return result
+            if stance.name == "fail_on_recompile":
+                code = getattr(inspect.unwrap(getattr(self.function, "forward", self.function)), "__code__", None)
+                raise RuntimeError(
+                    "Detected recompile when torch.compile stance is 'fail_on_recompile'. filename:"
+                    f" '{getattr(code, 'co_filename', '')}', function name: '{_name(self.function)}', line number:"
+                    f" {getattr(code, 'co_firstlineno', 0)}"
+                )
+        return self.function(*args, **kwargs)
 
     def _capture(self, entry: _Entry, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
         guards = Guards(self.function, Optimizer, Module)
@@ -189,6 +272,16 @@ class Compiled:
         self.refused = reason
         warnings.warn(message, UserWarning, stacklevel=5)
         return self.function(*args, **kwargs)
+
+
+def _key(args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
+    """What of a call belongs to its program; its tensors are appended to ``leaves``."""
+    return (
+        _describe(args, leaves),
+        _describe(kwargs, leaves) if kwargs else (),
+        modes.grad,
+        dtypes.get_default_dtype(),
+    )
 
 
 def _describe(value: Any, leaves: list[Any]) -> Any:

@@ -19,6 +19,7 @@ from torchlike._compile.guards import Guards
 from torchlike._compile.running import MISS, make_runner
 from torchlike._core import backward as engine
 from torchlike._core import dispatch, generator, tape
+from torchlike._core.kernels import Kernel
 from torchlike._core.storage import Storage
 
 
@@ -34,6 +35,8 @@ class GradientProgram:
     uses_key: bool
     gradients: list[int]  # which gradients of results it reads
     reached: list[int | None]  # for each target, which output is its gradient
+    kernel: Kernel  # what ``jitted`` computes, to be recorded where a second derivative is wanted
+    origins: list[int | None]  # for each value that it reads, which target the value is
 
     def __call__(self, leaves: list[Any]) -> Any:
         program = self.program
@@ -72,13 +75,32 @@ class CompiledFunction(tape.Node):
         return "CompiledFunctionBackward"
 
     def apply(self, grads: list[Any], create_graph: bool) -> Sequence[Any]:
-        if create_graph:
-            raise NotImplementedError("torch.compile: a second derivative through a compiled function")
         if self.saved is None:
             raise tape.freed_graph()
+        program = self.program
         full = [jnp.zeros(*shape) if g is None else g for g, shape in zip(grads, self.shapes, strict=True)]
-        outs = self.program.jitted(*self.saved, *[full[i] for i in self.program.gradients])
-        return [None if i is None else outs[i] for i in self.program.reached]
+        given = [full[i] for i in program.gradients]
+        if create_graph:
+            outs = dispatch.apply(program.kernel, [*self._recorded(), *given])
+        else:
+            outs = program.jitted(*self.saved, *given)
+        return [None if i is None else outs[i] for i in program.reached]
+
+    def _recorded(self) -> list[Any]:
+        """The saved values as tensors with the history of the targets that they are."""
+        assert self.saved is not None
+        found = set(self.program.origins)
+        for place, reached in enumerate(self.program.reached):
+            if reached is not None and place not in found:
+                raise NotImplementedError(
+                    "torch.compile: a second derivative through a compiled function with respect to a tensor that"
+                    " shares its memory with another one"
+                )
+        operands: list[Any] = []
+        for value, origin in zip(self.saved, self.program.origins, strict=True):
+            edge = None if origin is None else self.edges[origin]
+            operands.append(value if edge is None else engine.saved_tensor(value, edge))
+        return operands
 
     def release(self) -> None:
         self.saved = None
@@ -119,16 +141,32 @@ def capture_gradient(
     pruned, used = prune(closed)
     n_state, n_arguments, n_rates = len(trace.living.arrays), len(leaves), len(trace.rates)
     first = n_state + n_arguments + n_rates
+    state = [trace.living.storages[i] for i in range(n_state) if used[i]]
+    arguments = [i for i in range(n_arguments) if used[n_state + i]]
+    origins = [_target_on(storage, program.targets) for storage in state]
+    origins += [next((k for k, t in enumerate(program.targets) if t.position == i), None) for i in arguments]
+    if used[first]:
+        origins.append(None)  # the key of the random numbers
     return GradientProgram(
         program=program,
         runner=make_runner(program, guards),
         jitted=jax.jit(pruned),
-        state=[trace.living.storages[i] for i in range(n_state) if used[i]],
-        arguments=[i for i in range(n_arguments) if used[n_state + i]],
+        state=state,
+        arguments=arguments,
         uses_key=bool(used[first]),
         gradients=[i for i in range(len(avals)) if used[first + 1 + i]],
         reached=list(reached),
+        kernel=Kernel(
+            lambda *values: tuple(pruned(*values)), "compiled_function_backward", "CompiledFunctionBackwardBackward"
+        ),
+        origins=origins,
     )
+
+
+def _target_on(storage: Storage, targets: list[Target]) -> int | None:
+    """The one target that is all of a storage; None if there is none, or if it is not the only one there."""
+    on = [k for k, t in enumerate(targets) if t.position is None and t.tensor._storage is storage]
+    return on[0] if len(on) == 1 and targets[on[0]].tensor._geometry is None else None
 
 
 def _edge(target: Target, stand_ins: list[Any]) -> Any:

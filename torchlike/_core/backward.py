@@ -36,6 +36,7 @@ __all__ = [
     "retain",
     "run_backward",
     "running",
+    "saved_tensor",
     "zeros_like",
 ]
 
@@ -57,9 +58,9 @@ def apply_op(node: OpNode, grads: list[Any], create_graph: bool) -> Sequence[Any
         outs: Sequence[Any] = run(kernel, [*kept, *given])
         return outs
     edges = dict(zip(plan.mask, node.edges, strict=True))
-    operands: list[Any] = [_saved_tensor(x, edges.get(i)) for i, x in zip(plan.inputs, kept, strict=False)]
+    operands: list[Any] = [saved_tensor(x, edges.get(i)) for i, x in zip(plan.inputs, kept, strict=False)]
     split = len(plan.inputs)
-    operands.extend(_saved_tensor(x, (node, i)) for i, x in zip(plan.outputs, kept[split:], strict=True))
+    operands.extend(saved_tensor(x, (node, i)) for i, x in zip(plan.outputs, kept[split:], strict=True))
     return dispatch.apply(kernel, [*operands, *given])
 
 
@@ -81,7 +82,7 @@ def _pass_on(kernel: Kernel, passing: Passing, grads: Sequence[Any]) -> Sequence
     return found
 
 
-def _saved_tensor(x: Any, edge: Edge | None) -> Any:
+def saved_tensor(x: Any, edge: Edge | None) -> Any:
     """A saved array as a tensor with the history that the saved input or output had."""
     if not hasattr(x, "aval"):
         return x
