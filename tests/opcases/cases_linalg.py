@@ -168,4 +168,6 @@ CASES = [
     case("cdist", "x, y", "x, y, 1.0", "x, y, inf", dtypes="int64 half float complex", tolerance=10),
     case("pdist", "x", "x, 1.0", dtypes="int64 half float", tolerance=10),
     case("svd_lowrank", "x, 2", dtypes="none", variants=False, grad=False, aliases=("pca_lowrank", "lobpcg")),
+    *(case(name, "x", dtypes="float32", variants=False) for name in ("eig", "matrix_rank", "symeig")),
+    *(case(name, "x, x", dtypes="float32", variants=False) for name in ("lstsq", "solve")),
 ]

@@ -7,8 +7,10 @@ from typing import Any
 from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, wrap_dims
+from torchlike._core.layout import strided
 from torchlike._core.op import composite
 from torchlike.linalg._common import check_tensors, give
+from torchlike.ops._fill import check_options
 from torchlike.ops.ranges import arange
 from torchlike.ops.rearrange import roll
 
@@ -47,8 +49,9 @@ def fftfreq(
     *,
     out: Tensor | None = None,
     dtype: Any = None,
-    layout: Any = None,
+    layout: Any = strided,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Return the frequencies of a transform of ``n`` samples ``d`` apart: ``[0, 1 ..., -n/2 ..., -1] / (d n)``.
@@ -56,6 +59,7 @@ def fftfreq(
     >>> torch.fft.fftfreq(5)
     tensor([ 0.0000,  0.2000,  0.4000, -0.4000, -0.2000])
     """
+    check_options(layout, pin_memory)
     n = _length("fftfreq", n)
     kind = _dtype("fftfreq", dtype if out is None else out.dtype)
     result = arange(n, dtype=kind, device=device)
@@ -72,8 +76,9 @@ def rfftfreq(
     *,
     out: Tensor | None = None,
     dtype: Any = None,
-    layout: Any = None,
+    layout: Any = strided,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Return the frequencies of :func:`rfft` of ``n`` samples ``d`` apart: ``[0, 1 ..., n // 2] / (d n)``.
@@ -81,6 +86,7 @@ def rfftfreq(
     >>> torch.fft.rfftfreq(5)
     tensor([0.0000, 0.2000, 0.4000])
     """
+    check_options(layout, pin_memory)
     n = _length("rfftfreq", n)
     kind = _dtype("rfftfreq", dtype if out is None else out.dtype)
     return _finished("rfftfreq", arange(n // 2 + 1, dtype=kind, device=device), _reciprocal(n * d), out, requires_grad)

@@ -25,6 +25,7 @@ from torchlike.linalg._common import (
     raise_errors,
 )
 from torchlike.ops._checks import HALF, refuse
+from torchlike.ops._keywords import answers_to
 
 __all__ = ["cholesky", "cholesky_ex"]
 
@@ -98,6 +99,7 @@ def _(grad, inputs, outputs, upper):
 
 
 @composite
+@answers_to(input="A")
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """Return the Cholesky factors of Hermitian matrices and, for each, an ``info`` instead of an error.
 
@@ -108,7 +110,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
     tensor([[2., 0.],
             [1., 2.]])
     """
-    check_tensors("linalg_cholesky_ex", A=A)
+    check_tensors("linalg_cholesky_ex", input=A)
     result = _cholesky_ex(A, upper)
     if check_errors:
         raise_errors(result.info, "linalg.cholesky_ex", "cholesky")
@@ -117,6 +119,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
 
 
 @composite
+@answers_to(input="A")
 def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
     """Return the lower triangular ``L`` with ``A = L L^H`` of positive-definite matrices.
 
@@ -128,7 +131,7 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Te
     tensor([[2., 0.],
             [1., 2.]])
     """
-    check_tensors("linalg_cholesky", A=A)
+    check_tensors("linalg_cholesky", input=A)
     L, info = _cholesky_ex(A, upper)
     raise_errors(info, "linalg.cholesky", "cholesky")
     lay_columns(L)

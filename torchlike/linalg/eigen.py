@@ -31,6 +31,7 @@ from torchlike.linalg._common import (
 )
 from torchlike.ops._bounds import host
 from torchlike.ops._checks import COMPLEX, FLOATS, HALF, is_in, refuse
+from torchlike.ops._keywords import answers_to
 
 __all__ = ["eig", "eigh", "eigvals", "eigvalsh"]
 
@@ -85,6 +86,7 @@ def _check_converged(values: Tensor, function: str, code: int) -> None:
 
 
 @composite
+@answers_to(input="A")
 def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     """Return the eigenvalues, in ascending order, and orthonormal eigenvectors of Hermitian matrices.
 
@@ -95,7 +97,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     >>> L
     tensor([1., 3.])
     """
-    check_tensors("linalg_eigh", A=A)
+    check_tensors("linalg_eigh", input=A)
     result = _eigh(A, UPLO, True)
     _check_converged(result.eigenvalues, "linalg.eigh", max(A.shape[-1] - 1, 1))
     lay_columns(result.eigenvectors)
@@ -103,13 +105,14 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
 
 
 @composite
+@answers_to(input="A")
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
     """Return the eigenvalues of Hermitian matrices, in ascending order.
 
     >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     tensor([1., 3.])
     """
-    check_tensors("linalg_eigvalsh", A=A)
+    check_tensors("linalg_eigvalsh", input=A)
     values = _eigh(A, UPLO, needs_grad(A)).eigenvalues
     _check_converged(values, "linalg.eigh", 1)
     return give("linalg_eigvalsh", values, out)
@@ -180,6 +183,7 @@ def _check_finite(A: Tensor) -> None:
 
 
 @composite
+@answers_to(input="A")
 def eig(A: Tensor, *, out: Any = None) -> Any:
     """Return the complex eigenvalues and the eigenvectors (columns of norm 1) of square matrices.
 
@@ -189,7 +193,7 @@ def eig(A: Tensor, *, out: Any = None) -> Any:
     >>> torch.linalg.eig(torch.tensor([[0.0, -1.0], [1.0, 0.0]])).eigenvalues
     tensor([0.+1.j, 0.-1.j])
     """
-    check_tensors("linalg_eig", A=A)
+    check_tensors("linalg_eig", input=A)
     if len(dispatch.shape_of(A)) >= 2:
         _check_finite(A)
     if out is not None:
@@ -200,13 +204,14 @@ def eig(A: Tensor, *, out: Any = None) -> Any:
 
 
 @composite
+@answers_to(input="A")
 def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the complex eigenvalues of square matrices, in LAPACK's order.
 
     >>> torch.linalg.eigvals(torch.tensor([[0.0, -1.0], [1.0, 0.0]]))
     tensor([0.+1.j, 0.-1.j])
     """
-    check_tensors("linalg_eigvals", A=A)
+    check_tensors("linalg_eigvals", input=A)
     if len(dispatch.shape_of(A)) >= 2:
         _check_finite(A)
     if out is not None:

@@ -30,6 +30,7 @@ from torchlike.linalg._common import (
 from torchlike.linalg.lu_factors import factored, permutation_of, substituted
 from torchlike.linalg.singular import check_converged
 from torchlike.ops._checks import COMPLEX, FLOATS, HALF, is_in
+from torchlike.ops._keywords import answers_to
 from torchlike.ops.shape import reshape
 
 __all__ = ["inv", "inv_ex", "pinv", "tensorinv"]
@@ -86,6 +87,7 @@ def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 @composite
+@answers_to(input="A")
 def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
     """Return the X for which ``tensordot(X, A, ind)`` is the identity on the last ``A.ndim - ind`` dimensions.
 
@@ -94,7 +96,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
     >>> torch.linalg.tensorinv(torch.eye(6).reshape(2, 3, 6), ind=2).shape
     torch.Size([6, 2, 3])
     """
-    check_tensors("linalg_tensorinv", A=A)
+    check_tensors("linalg_tensorinv", input=A)
     check(ind > 0, f"Expected a strictly positive integer for 'ind', but got {ind}")
     shape = dispatch.shape_of(A)
     check(ind <= len(shape), f"ArrayRef: invalid slice, N = {ind}; size = {len(shape)}")
@@ -181,6 +183,7 @@ def _as_tensor(value: Any, like: Tensor) -> Tensor | None:
 
 
 @composite
+@answers_to(input="A")
 def pinv(
     A: Tensor,
     rcond: Any = None,
@@ -200,7 +203,7 @@ def pinv(
     tensor([[0.5000, 0.0000],
             [0.0000, 0.0000]])
     """
-    check_tensors("linalg_pinv", A=A)
+    check_tensors("linalg_pinv", input=A)
     shape = dispatch.shape_of(A)
     check(
         len(shape) >= 2 and is_in(dispatch.shaped(A), (FLOATS | COMPLEX) - HALF),

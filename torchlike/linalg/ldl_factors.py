@@ -30,6 +30,7 @@ from torchlike.linalg._common import (
 from torchlike.ops._bounds import host
 from torchlike.ops._checks import COMPLEX, HALF, INTEGERS, is_in, refuse
 from torchlike.ops._geometry import show
+from torchlike.ops._keywords import answers_to
 
 __all__ = ["ldl_factor", "ldl_factor_ex", "ldl_solve"]
 
@@ -147,6 +148,7 @@ def _raise_zero_blocks(info: Tensor, function: str) -> None:
 
 
 @composite
+@answers_to(input="A")
 def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """Return the LDL factors in one matrix, the pivots, and for each matrix an ``info``.
 
@@ -155,7 +157,7 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
     >>> torch.linalg.ldl_factor_ex(torch.tensor([[4.0, 2.0], [2.0, 3.0]])).info
     tensor(0, dtype=torch.int32)
     """
-    check_tensors("linalg_ldl_factor_ex", A=A)
+    check_tensors("linalg_ldl_factor_ex", input=A)
     result = _ldl_factor_ex(A, hermitian)
     if check_errors:
         _raise_zero_blocks(result.info, "torch.linalg.ldl_factor_ex")
@@ -164,6 +166,7 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
 
 
 @composite
+@answers_to(input="A")
 def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
     """Return the factors of ``A = L D L^T`` (``L D L^H`` with ``hermitian=True``) in one matrix, and the pivots.
 
@@ -175,7 +178,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
     tensor([[4.0000, 0.0000],
             [0.5000, 2.0000]])
     """
-    check_tensors("linalg_ldl_factor", A=A)
+    check_tensors("linalg_ldl_factor", input=A)
     LD, pivots, info = _ldl_factor_ex(A, hermitian)
     _raise_zero_blocks(info, "torch.linalg.ldl_factor")
     lay_columns(LD)

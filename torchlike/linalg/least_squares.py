@@ -26,6 +26,7 @@ from torchlike.linalg.inverses import default_tolerance
 from torchlike.linalg.solvers import triangular
 from torchlike.ops._bounds import host
 from torchlike.ops._checks import COMPLEX, FLOATS, HALF, is_in
+from torchlike.ops._keywords import answers_to
 
 __all__ = ["lstsq"]
 
@@ -117,7 +118,8 @@ def _(grad, inputs, outputs, rcond, driver):
 
 
 @composite
-def lstsq(input: Tensor, b: Tensor, rcond: float | None = None, *, driver: str | None = None, out: Any = None) -> Any:
+@answers_to(input="A", b="B")
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None, out: Any = None) -> Any:
     """Return the X for which the columns of ``A X - B`` are shortest.
 
     ``driver``: "gelsy" (default) and "gelsd"/"gelss" work for any rank and give the shortest X; singular values up to
@@ -131,11 +133,11 @@ def lstsq(input: Tensor, b: Tensor, rcond: float | None = None, *, driver: str |
     tensor([[1.0000],
             [2.0000]])
     """
-    check_tensors("linalg_lstsq", input=input, b=b)
-    shape, other = dispatch.shape_of(input), dispatch.shape_of(b)
-    _check(input, b, shape, other, driver)
+    check_tensors("linalg_lstsq", input=A, b=B)
+    shape, other = dispatch.shape_of(A), dispatch.shape_of(B)
+    _check(A, B, shape, other, driver)
     chosen = driver or "gelsy"
-    X, residuals, rank, S = _lstsq(input, b, None if rcond is None else float(rcond), chosen)
+    X, residuals, rank, S = _lstsq(A, B, None if rcond is None else float(rcond), chosen)
     m, n = shape[-2:]
     ranks = host(rank)
     full = chosen == "gels" or ranks is None or bool(np.all(ranks == n))

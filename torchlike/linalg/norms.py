@@ -25,6 +25,7 @@ from torchlike.linalg.eigen import eigvalsh
 from torchlike.linalg.inverses import check_tolerances, default_tolerance, inv
 from torchlike.linalg.singular import svdvals
 from torchlike.ops._checks import COMPLEX, is_in
+from torchlike.ops._keywords import answers_to
 from torchlike.ops.norms import _vector_norm
 from torchlike.ops.pointwise_bounds import maximum
 from torchlike.ops.pointwise_unary import nan_to_num
@@ -49,6 +50,7 @@ def _dims(dim: Any) -> tuple[int, ...] | None:
 
 
 @composite
+@answers_to(input="x")
 def vector_norm(
     x: Tensor,
     ord: float = 2,
@@ -150,6 +152,7 @@ def _shown(number: Any) -> str:
 
 
 @composite
+@answers_to(input="A")
 def matrix_norm(
     A: Tensor,
     ord: Any = "fro",
@@ -169,15 +172,16 @@ def matrix_norm(
     >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), ord="nuc")
     tensor(7.)
     """
-    check_tensors("linalg_matrix_norm", A=A)
+    check_tensors("linalg_matrix_norm", input=A)
     if not isinstance(ord, str):
         ord = _order("linalg_matrix_norm", ord)
     return give("linalg_matrix_norm", matrix_norm_of(A, ord, dim, keepdim, dtype), out)
 
 
 @composite
+@answers_to(A="input")
 def norm(
-    A: Tensor,
+    input: Tensor,
     ord: Any = None,
     dim: Any = None,
     keepdim: bool = False,
@@ -195,8 +199,8 @@ def norm(
     >>> torch.linalg.norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), 2)
     tensor(4.)
     """
-    check_tensors("linalg_norm", A=A)
-    ndim = len(dispatch.shape_of(A))
+    check_tensors("linalg_norm", input=input)
+    ndim = len(dispatch.shape_of(input))
     dims = _dims(dim)
     if isinstance(ord, str):
         check(
@@ -207,7 +211,7 @@ def norm(
             dims is not None or ndim in (1, 2),
             f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {ndim}D.",
         )
-        return give("linalg_norm", matrix_norm_of(A, ord, dims or (-2, -1), keepdim, dtype), out)
+        return give("linalg_norm", matrix_norm_of(input, ord, dims or (-2, -1), keepdim, dtype), out)
     if ord is not None:
         ord = _order("linalg_norm", ord)
     if dims is not None and not dims:
@@ -223,8 +227,8 @@ def norm(
             f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {ndim}D.",
         )
     if ord is not None and ((dims is not None and len(dims) == 2) or (dims is None and ndim == 2)):
-        return give("linalg_norm", matrix_norm_of(A, ord, dims or (0, 1), keepdim, dtype), out)
-    return _vector_norm(A, 2.0 if ord is None else ord, dims, keepdim, dtype, out=out)
+        return give("linalg_norm", matrix_norm_of(input, ord, dims or (0, 1), keepdim, dtype), out)
+    return _vector_norm(input, 2.0 if ord is None else ord, dims, keepdim, dtype, out=out)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -247,6 +251,7 @@ def _real(A: Tensor) -> Any:
 
 
 @composite
+@answers_to(input="A")
 def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     """Return the condition numbers of matrices in the norm ``p``: by default the ratio of the extreme singular values.
 
@@ -256,7 +261,7 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     >>> torch.linalg.cond(torch.tensor([[4.0, 0.0], [0.0, 2.0]]))
     tensor(2.)
     """
-    check_tensors("linalg_cond", A=A)
+    check_tensors("linalg_cond", input=A)
     shaped = dispatch.shaped(A)
     check(len(shaped.shape) >= 2, "linalg.cond: The input tensor must have at least 2 dimensions.")
     if p is not None and not isinstance(p, str):
@@ -288,6 +293,7 @@ def _check_square(shaped: Any, p: Any) -> None:
 
 
 @composite
+@answers_to(input="A")
 def matrix_rank(
     A: Tensor,
     tol: Any = None,
@@ -305,7 +311,7 @@ def matrix_rank(
     >>> torch.linalg.matrix_rank(torch.tensor([[1.0, 2.0], [2.0, 4.0]]))
     tensor(1)
     """
-    check_tensors("linalg_matrix_rank", A=A)
+    check_tensors("linalg_matrix_rank", input=A)
     shaped = dispatch.shaped(A)
     if tol is not None:
         atol, rtol = tol, 0.0

@@ -20,6 +20,7 @@ from torchlike.linalg._common import (
     mT,
 )
 from torchlike.linalg.inverses import inv
+from torchlike.ops._keywords import answers_to
 from torchlike.ops.matmul import matmul
 from torchlike.ops.reduce import widened
 
@@ -94,6 +95,7 @@ def _matrix_exp(input: Array) -> Array:
 
 
 @composite
+@answers_to(input="A")
 def matrix_exp(A: Tensor) -> Tensor:
     """Return the exponentials of square matrices: the sums of ``A^k / k!``.
 
@@ -101,7 +103,7 @@ def matrix_exp(A: Tensor) -> Tensor:
     tensor([[1., 0.],
             [0., 1.]])
     """
-    check_tensors("linalg_matrix_exp", A=A)
+    check_tensors("linalg_matrix_exp", input=A)
     return _matrix_exp(A)
 
 
@@ -135,6 +137,7 @@ def _identities(input: Array) -> Array:
 
 
 @composite
+@answers_to(input="A")
 def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     """Return the n-th powers of square matrices; of a negative ``n`` those of the inverses.
 
@@ -142,5 +145,5 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     tensor([[1, 5],
             [0, 1]])
     """
-    check_tensors("linalg_matrix_power", A=A)
+    check_tensors("linalg_matrix_power", input=A)
     return give("linalg_matrix_power", power(A, n), out)

@@ -27,6 +27,7 @@ from torchlike.linalg._common import (
 )
 from torchlike.ops._checks import COMPLEX, FLOATS, HALF, is_in, refuse
 from torchlike.ops._geometry import show
+from torchlike.ops._keywords import answers_to
 
 __all__ = ["householder_product", "qr"]
 
@@ -179,17 +180,18 @@ def _(grad, inputs, outputs):
 
 
 @composite
-def householder_product(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
+@answers_to(input="A")
+def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the first n columns of the product of Householder reflectors, as ``torch.geqrf`` gives them.
 
-    ``input`` (*, m, n) holds the reflectors below its diagonal, ``tau`` (*, k) their scales.
+    ``A`` (*, m, n) holds the reflectors below its diagonal, ``tau`` (*, k) their scales.
 
     >>> a, tau = torch.geqrf(torch.tensor([[3.0, 1.0], [4.0, 2.0]]))
     >>> torch.linalg.householder_product(a, tau)
     tensor([[-0.6000, -0.8000],
             [-0.8000,  0.6000]])
     """
-    check_tensors("linalg_householder_product", input=input, tau=tau)
-    result = _householder_product(input, tau)
+    check_tensors("linalg_householder_product", input=A, tau=tau)
+    result = _householder_product(A, tau)
     lay_columns(result)
     return give("linalg_householder_product", result, out, columns=True)

@@ -33,6 +33,7 @@ from torchlike.linalg._common import (
 )
 from torchlike.linalg.lu_factors import factored, factored_solve
 from torchlike.ops._checks import COMPLEX, FLOATS, HALF, is_in, refuse
+from torchlike.ops._keywords import answers_to
 from torchlike.ops.shape import movedim, reshape
 
 __all__ = ["solve", "solve_ex", "solve_triangular", "tensorsolve"]
@@ -178,6 +179,7 @@ def _(grad, inputs, outputs, upper, left, unitriangular):
 
 
 @composite
+@answers_to(input="A")
 def solve_triangular(
     A: Tensor,
     B: Tensor,
@@ -196,7 +198,7 @@ def solve_triangular(
     tensor([[1.],
             [2.]])
     """
-    check_tensors("linalg_solve_triangular", A=A, B=B)
+    check_tensors("linalg_solve_triangular", input=A, B=B)
     X = _solve_triangular(A, B, upper, left, unitriangular)
     lay_columns(X)
     return give("linalg_solve_triangular", X, out, columns=True)
@@ -207,6 +209,7 @@ def solve_triangular(
 
 
 @composite
+@answers_to(input="A", other="B")
 def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None, *, out: Tensor | None = None) -> Tensor:
     """Return the X of ``tensordot(A, X, X.ndim) = B``; ``dims`` of A are moved to its end first.
 
@@ -215,7 +218,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None, *, out:
     >>> torch.linalg.tensorsolve(torch.eye(6).reshape(2, 3, 6), torch.ones(2, 3))
     tensor([1., 1., 1., 1., 1., 1.])
     """
-    check_tensors("linalg_tensorsolve", A=A, B=B)
+    check_tensors("linalg_tensorsolve", input=A, other=B)
     if dims is not None:
         given = (dims,) if isinstance(dims, int) else tuple(dims)
         A = movedim(A, given, tuple(range(-len(given), 0)))

@@ -16,6 +16,7 @@ from torchlike.ops.join import *
 from torchlike.ops.linalg_decompositions import *
 from torchlike.ops.linalg_lowrank import *
 from torchlike.ops.linalg_matrices import *
+from torchlike.ops.linalg_removed import *
 from torchlike.ops.masked import *
 from torchlike.ops.matmul import *
 from torchlike.ops.norms import *

@@ -39,6 +39,7 @@ from torchlike.linalg.qr_factors import _qr, householder_product, reflected
 from torchlike.linalg.singular import _svd, check_converged
 from torchlike.linalg.solvers import triangular
 from torchlike.ops._checks import COMPLEX, FLOATS, HALF, is_in, refuse
+from torchlike.ops._keywords import answers_to
 
 __all__ = [
     "cholesky",
@@ -83,7 +84,7 @@ def _(grad, inputs, outputs, upper):
     return (factor_gradient(g, L),)
 
 
-@composite
+@composite(method=False)
 def cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Return the Cholesky factors of positive-definite matrices. Deprecated: see :func:`torch.linalg.cholesky`.
 
@@ -122,7 +123,8 @@ def _(grad, inputs, outputs, upper):
     return (-mm(L, middle) if upper else -mm(middle, L),)
 
 
-@composite
+@composite(method=False)
+@answers_to(input="L")
 def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Return the inverses of Hermitian matrices from their Cholesky factors.
 
@@ -179,7 +181,8 @@ def _(grad, inputs, outputs, upper):
     return sum_to(gB, B.shape), sum_to(gL, L.shape)
 
 
-@composite
+@composite(method=False)
+@answers_to(input="B", input2="L")
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Return the X of ``A X = B`` from the Cholesky factors ``L`` of A (``U`` with ``upper=True``).
 
@@ -227,7 +230,7 @@ def _(grad, inputs, outputs):
     raise _Missing("the derivative for 'geqrf' is not implemented.")
 
 
-@composite
+@composite(method=False)
 def geqrf(input: Tensor, *, out: Any = None) -> Any:
     """Return a QR factorisation as LAPACK stores it: R above the Householder reflectors, and their scales ``tau``.
 
@@ -247,7 +250,8 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
     return give_all("geqrf", result, out)
 
 
-@composite
+@composite(method=False)
+@answers_to(input2="tau")
 def orgqr(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the first columns of a product of Householder reflectors: :func:`torch.linalg.householder_product`.
 
@@ -312,7 +316,8 @@ def _ormqr(input: Array, tau: Array, other: Array, left: bool, transpose: bool) 
     return _ormqr_product(input, tau, other, left, transpose)
 
 
-@composite
+@composite(method=False)
+@answers_to(input2="tau", input3="other")
 def ormqr(
     input: Tensor,
     tau: Tensor,
@@ -392,7 +397,8 @@ def _lu_method(self: Tensor, pivot: bool = True, get_infos: bool = False) -> Any
     return lu(self, pivot, get_infos)
 
 
-@composite
+@composite(method=False)
+@answers_to(input="b")
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the X of ``A X = b`` from LU factors. Deprecated: see :func:`torch.linalg.lu_solve`.
 
@@ -496,6 +502,7 @@ def _(grad, inputs, outputs, upper, transpose, unitriangular):
 
 
 @composite
+@answers_to(input="b")
 def triangular_solve(
     b: Tensor,
     A: Tensor,
@@ -515,3 +522,49 @@ def triangular_solve(
     result = _triangular_solve(b, A, upper, transpose, unitriangular)
     lay_columns(*result)
     return give_all("triangular_solve", result, out)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Methods, whose arguments have other names and which take no out=
+
+
+@composite(method="only", name="cholesky")
+def _cholesky_method(self: Tensor, upper: bool = False) -> Tensor:
+    """Return the Cholesky factors of positive-definite matrices; see :func:`torch.linalg.cholesky`."""
+    return cholesky(self, upper)
+
+
+@composite(method="only", name="cholesky_inverse")
+def _cholesky_inverse_method(self: Tensor, upper: bool = False) -> Tensor:
+    """Return the inverses of Hermitian matrices from their Cholesky factors; see :func:`torch.cholesky_inverse`."""
+    return cholesky_inverse(self, upper)
+
+
+@composite(method="only", name="cholesky_solve")
+def _cholesky_solve_method(self: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
+    """Return the X of ``A X = self`` from Cholesky factors of A; see :func:`torch.cholesky_solve`."""
+    return cholesky_solve(self, input2, upper)
+
+
+@composite(method="only", name="geqrf")
+def _geqrf_method(self: Tensor) -> Any:
+    """Return a QR factorisation as LAPACK stores it; see :func:`torch.geqrf`."""
+    return geqrf(self)
+
+
+@composite(method="only", name="orgqr")
+def _orgqr_method(self: Tensor, input2: Tensor) -> Tensor:
+    """Return the first columns of a product of Householder reflectors; see :func:`torch.orgqr`."""
+    return orgqr(self, input2)
+
+
+@composite(method="only", name="ormqr")
+def _ormqr_method(self: Tensor, input2: Tensor, input3: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
+    """Return a product with the square Q of Householder reflectors; see :func:`torch.ormqr`."""
+    return ormqr(self, input2, input3, left, transpose)
+
+
+@composite(method="only", name="lu_solve")
+def _lu_solve_method(self: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+    """Return the X of ``A X = self`` from LU factors; see :func:`torch.linalg.lu_solve`."""
+    return lu_solve(self, LU_data, LU_pivots)

@@ -11,6 +11,7 @@ import numpy as np
 from torchlike._core import dispatch, layout
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check
+from torchlike._core.layout import strided
 from torchlike._core.op import composite
 from torchlike.ops._fill import check_options, dtype_argument, finished
 
@@ -95,7 +96,7 @@ def bartlett_window(
     *,
     out: Tensor | None = None,
     dtype: Any = None,
-    layout: Any = None,
+    layout: Any = strided,
     device: Any = None,
     pin_memory: bool = False,
     requires_grad: bool = False,
@@ -120,7 +121,7 @@ def blackman_window(
     *,
     out: Tensor | None = None,
     dtype: Any = None,
-    layout: Any = None,
+    layout: Any = strided,
     device: Any = None,
     pin_memory: bool = False,
     requires_grad: bool = False,
@@ -147,7 +148,7 @@ def hamming_window(
     *,
     out: Tensor | None = None,
     dtype: Any = None,
-    layout: Any = None,
+    layout: Any = strided,
     device: Any = None,
     pin_memory: bool = False,
     requires_grad: bool = False,
@@ -172,7 +173,7 @@ def hann_window(
     *,
     out: Tensor | None = None,
     dtype: Any = None,
-    layout: Any = None,
+    layout: Any = strided,
     device: Any = None,
     pin_memory: bool = False,
     requires_grad: bool = False,
@@ -198,7 +199,7 @@ def kaiser_window(
     *,
     out: Tensor | None = None,
     dtype: Any = None,
-    layout: Any = None,
+    layout: Any = strided,
     device: Any = None,
     pin_memory: bool = False,
     requires_grad: bool = False,

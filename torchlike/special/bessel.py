@@ -115,26 +115,28 @@ def _second_kind(x: Array, value: Array) -> Array:
 
 
 @op(promote=INT_TO_FLOAT)
-def spherical_bessel_j0(x: Array) -> Array:
-    """Return the spherical Bessel function of the first kind of order 0, ``sin(x) / x``. There is no gradient.
+def spherical_bessel_j0(input: Array) -> Array:
+    """Return the spherical Bessel function of the first kind of order 0, ``sin(input) / input``. There is no gradient.
 
     >>> torch.special.spherical_bessel_j0(torch.tensor([0.0, 1.0]))
     tensor([1.0000, 0.8415])
     """
-    refuse_usual("spherical_bessel_j0", x)
+    refuse_usual("spherical_bessel_j0", input)
+    x = input
     infinite = jnp.isinf(x)
     usual = jnp.where(infinite | (x == 0), 1, x)
     return jnp.where(infinite, 0, jnp.where(x == 0, 1, jnp.sin(usual) / usual))
 
 
 @op(promote=INT_TO_FLOAT)
-def airy_ai(x: Array) -> Array:
+def airy_ai(input: Array) -> Array:
     """Return Airy's function Ai. There is no gradient.
 
     >>> torch.special.airy_ai(torch.tensor([-2.0, 0.0, 2.0]))
     tensor([0.2274, 0.3550, 0.0349])
     """
-    refuse_usual("airy_ai", x)
+    refuse_usual("airy_ai", input)
+    x = input
     centre = polynomial(tables.AIRY_CENTRE, jnp.clip(x, -1, 2), -1, 2)
     left = polynomial(tables.AIRY_LEFT, jnp.clip(x, -5, -1), -5, -1)
     value = jnp.where(x < 2, jnp.where(x < -1, jnp.where(x < -5, _airy_wave(x), left), centre), _airy_decay(x))

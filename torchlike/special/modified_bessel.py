@@ -169,25 +169,25 @@ def modified_bessel_k1(input: Array) -> Array:
 
 
 @op(promote=INT_TO_FLOAT)
-def scaled_modified_bessel_k0(x: Array) -> Array:
-    """Return the modified Bessel function of the second kind of order 0 times ``exp(x)``. There is no gradient.
+def scaled_modified_bessel_k0(input: Array) -> Array:
+    """Return the modified Bessel function of the second kind of order 0 times ``exp(input)``. There is no gradient.
 
     >>> torch.special.scaled_modified_bessel_k0(torch.tensor([1.0, 100.0]))
     tensor([1.1445, 0.1252])
     """
-    refuse_usual("scaled_modified_bessel_k0", x)
-    return _k0(x, scaled=True)
+    refuse_usual("scaled_modified_bessel_k0", input)
+    return _k0(input, scaled=True)
 
 
 @op(promote=INT_TO_FLOAT)
-def scaled_modified_bessel_k1(x: Array) -> Array:
-    """Return the modified Bessel function of the second kind of order 1 times ``exp(x)``. There is no gradient.
+def scaled_modified_bessel_k1(input: Array) -> Array:
+    """Return the modified Bessel function of the second kind of order 1 times ``exp(input)``. There is no gradient.
 
     >>> torch.special.scaled_modified_bessel_k1(torch.tensor([1.0, 100.0]))
     tensor([1.6362, 0.1258])
     """
-    refuse_usual("scaled_modified_bessel_k1", x)
-    return _k1(x, scaled=True)
+    refuse_usual("scaled_modified_bessel_k1", input)
+    return _k1(input, scaled=True)
 
 
 for _function in (

@@ -109,99 +109,99 @@ def _chebyshev(kind: _Kind, name: str, x: Array, n: Array, large: int) -> Array:
 
 
 @op(promote=INT_TO_FLOAT)
-def chebyshev_polynomial_t(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Chebyshev polynomial of the first kind and degree ``n`` at ``x``, broadcast.
+def chebyshev_polynomial_t(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Chebyshev polynomial of the first kind and degree ``n`` at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.chebyshev_polynomial_t(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 26.])
     """
-    return _chebyshev(_T, "chebyshev_polynomial_t", x, n, 6)
+    return _chebyshev(_T, "chebyshev_polynomial_t", input, n, 6)
 
 
 @op(promote=INT_TO_FLOAT)
-def chebyshev_polynomial_u(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Chebyshev polynomial of the second kind and degree ``n`` at ``x``, broadcast.
+def chebyshev_polynomial_u(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Chebyshev polynomial of the second kind and degree ``n`` at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.chebyshev_polynomial_u(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 56.])
     """
-    return _chebyshev(_U, "chebyshev_polynomial_u", x, n, 8)
+    return _chebyshev(_U, "chebyshev_polynomial_u", input, n, 8)
 
 
 @op(promote=INT_TO_FLOAT)
-def chebyshev_polynomial_v(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Chebyshev polynomial of the third kind and degree ``n`` at ``x``, broadcast.
+def chebyshev_polynomial_v(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Chebyshev polynomial of the third kind and degree ``n`` at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.chebyshev_polynomial_v(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 41.])
     """
-    return _chebyshev(_V, "chebyshev_polynomial_v", x, n, 8)
+    return _chebyshev(_V, "chebyshev_polynomial_v", input, n, 8)
 
 
 @op(promote=INT_TO_FLOAT)
-def chebyshev_polynomial_w(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Chebyshev polynomial of the fourth kind and degree ``n`` at ``x``, broadcast.
+def chebyshev_polynomial_w(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Chebyshev polynomial of the fourth kind and degree ``n`` at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.chebyshev_polynomial_w(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 71.])
     """
-    return _chebyshev(_W, "chebyshev_polynomial_w", x, n, 8)
+    return _chebyshev(_W, "chebyshev_polynomial_w", input, n, 8)
 
 
 @op(promote=INT_TO_FLOAT)
-def shifted_chebyshev_polynomial_t(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Chebyshev polynomial of the first kind and degree ``n``, shifted to [0, 1], at ``x``, broadcast.
+def shifted_chebyshev_polynomial_t(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Chebyshev polynomial of the first kind and degree ``n``, shifted to [0, 1], at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.shifted_chebyshev_polynomial_t(torch.tensor([0.5, 2.0]), 3)
     tensor([-0., 99.])
     """
-    return _chebyshev(_T, "shifted_chebyshev_polynomial_t", x, n, 6)
+    return _chebyshev(_T, "shifted_chebyshev_polynomial_t", input, n, 6)
 
 
 @op(promote=INT_TO_FLOAT)
-def shifted_chebyshev_polynomial_u(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Chebyshev polynomial of the second kind and degree ``n``, shifted to [0, 1], at ``x``, broadcast.
+def shifted_chebyshev_polynomial_u(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Chebyshev polynomial of the second kind and degree ``n``, shifted to [0, 1], at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.shifted_chebyshev_polynomial_u(torch.tensor([0.5, 2.0]), 3)
     tensor([ -0., 204.])
     """
-    return _chebyshev(_U, "shifted_chebyshev_polynomial_u", x, n, 6)
+    return _chebyshev(_U, "shifted_chebyshev_polynomial_u", input, n, 6)
 
 
 @op(promote=INT_TO_FLOAT)
-def shifted_chebyshev_polynomial_v(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Chebyshev polynomial of the third kind and degree ``n``, shifted to [0, 1], at ``x``, broadcast.
+def shifted_chebyshev_polynomial_v(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Chebyshev polynomial of the third kind and degree ``n``, shifted to [0, 1], at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.shifted_chebyshev_polynomial_v(torch.tensor([0.5, 2.0]), 3)
     tensor([  1., 169.])
     """
-    return _chebyshev(_V, "shifted_chebyshev_polynomial_v", x, n, 6)
+    return _chebyshev(_V, "shifted_chebyshev_polynomial_v", input, n, 6)
 
 
 @op(promote=INT_TO_FLOAT)
-def shifted_chebyshev_polynomial_w(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Chebyshev polynomial of the fourth kind and degree ``n``, shifted to [0, 1], at ``x``, broadcast.
+def shifted_chebyshev_polynomial_w(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Chebyshev polynomial of the fourth kind and degree ``n``, shifted to [0, 1], at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.shifted_chebyshev_polynomial_w(torch.tensor([0.5, 2.0]), 3)
     tensor([ -1., 239.])
     """
-    return _chebyshev(_W, "shifted_chebyshev_polynomial_w", x, n, 4)
+    return _chebyshev(_W, "shifted_chebyshev_polynomial_w", input, n, 4)
 
 
 # Of Hermite, Laguerre and Legendre -----------------------------------------------------------------------------------
@@ -216,44 +216,44 @@ def _bounded(x: Array, n: Array, value: Array) -> Array:
 
 
 @op(promote=INT_TO_FLOAT)
-def hermite_polynomial_h(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the physicist's Hermite polynomial of degree ``n`` at ``x``, broadcast.
+def hermite_polynomial_h(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the physicist's Hermite polynomial of degree ``n`` at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.hermite_polynomial_h(torch.tensor([0.5, 2.0]), 3)
     tensor([-5., 40.])
     """
-    degree = _degree("hermite_polynomial_h", x, n)
+    x, degree = input, _degree("hermite_polynomial_h", input, n)
     # The step for degree k uses 2 (k - 1).
     value = _recurrence(x + x, degree, lambda k, last, before: (x + x) * last - (k + k - 2) * before)
     return _bounded(x, degree, value)
 
 
 @op(promote=INT_TO_FLOAT)
-def hermite_polynomial_he(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the probabilist's Hermite polynomial of degree ``n`` at ``x``, broadcast.
+def hermite_polynomial_he(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the probabilist's Hermite polynomial of degree ``n`` at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.hermite_polynomial_he(torch.tensor([0.5, 2.0]), 3)
     tensor([-1.3750,  2.0000])
     """
-    degree = _degree("hermite_polynomial_he", x, n)
+    x, degree = input, _degree("hermite_polynomial_he", input, n)
     value = _recurrence(x, degree, lambda k, last, before: x * last - (k - 1) * before)
     return _bounded(x, degree, value)
 
 
 @op(promote=INT_TO_FLOAT)
-def laguerre_polynomial_l(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Laguerre polynomial of degree ``n`` at ``x``, broadcast.
+def laguerre_polynomial_l(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Laguerre polynomial of degree ``n`` at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.laguerre_polynomial_l(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.1458, -0.3333])
     """
-    degree = _degree("laguerre_polynomial_l", x, n)
+    x, degree = input, _degree("laguerre_polynomial_l", input, n)
     value = _recurrence(
         1 - x, degree, lambda k, last, before: ((k + k - 2 + (1 - x)) * last - (k - 1) * before) / k, x == 0
     )
@@ -261,15 +261,15 @@ def laguerre_polynomial_l(x: ArrayLike, n: ArrayLike) -> Array:
 
 
 @op(promote=INT_TO_FLOAT)
-def legendre_polynomial_p(x: ArrayLike, n: ArrayLike) -> Array:
-    """Return the Legendre polynomial of degree ``n`` at ``x``, broadcast.
+def legendre_polynomial_p(input: ArrayLike, n: ArrayLike) -> Array:
+    """Return the Legendre polynomial of degree ``n`` at ``input``, broadcast.
 
     A degree is cut to a whole number, and the value for a negative one is 0. There is no gradient.
 
     >>> torch.special.legendre_polynomial_p(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.4375, 17.0000])
     """
-    degree = _degree("legendre_polynomial_p", x, n)
+    x, degree = input, _degree("legendre_polynomial_p", input, n)
     at_end = jnp.abs(x) == 1
     value = _recurrence(x, degree, lambda k, last, before: ((k + k - 1) * x * last - (k - 1) * before) / k, at_end)
     end = jnp.where((x > 0) | (degree % 2 == 0), 1, -1).astype(x.dtype)
