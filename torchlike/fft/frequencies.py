@@ -59,7 +59,7 @@ def fftfreq(
     >>> torch.fft.fftfreq(5)
     tensor([ 0.0000,  0.2000,  0.4000, -0.4000, -0.2000])
     """
-    check_options("fft_fftfreq", layout, pin_memory)
+    check_options(layout, pin_memory, "fft_fftfreq")
     n = _length("fftfreq", n)
     kind = _dtype("fftfreq", dtype if out is None else out.dtype)
     result = arange(n, dtype=kind, device=device)
@@ -86,7 +86,7 @@ def rfftfreq(
     >>> torch.fft.rfftfreq(5)
     tensor([0.0000, 0.2000, 0.4000])
     """
-    check_options("fft_rfftfreq", layout, pin_memory)
+    check_options(layout, pin_memory, "fft_rfftfreq")
     n = _length("rfftfreq", n)
     kind = _dtype("rfftfreq", dtype if out is None else out.dtype)
     return _finished("rfftfreq", arange(n // 2 + 1, dtype=kind, device=device), _reciprocal(n * d), out, requires_grad)
