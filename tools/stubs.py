@@ -1,4 +1,4 @@
-"""Write the type stubs that follow from the declarations of the operators.
+"""Write what follows from the declarations of the operators: the type stubs, and docs/api.md.
 
     PYTHONPATH=. python tools/stubs.py [--check]
 
@@ -18,6 +18,10 @@ import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import api_page
 
 import torchlike
 from torchlike._core import dispatch
@@ -278,11 +282,12 @@ def methods_stub() -> str:
 FILES = {
     PACKAGE / "__init__.pyi": package_stub,
     PACKAGE / "_operator_methods.pyi": methods_stub,
+    api_page.TARGET: api_page.text,
 }
 
 
 def stale() -> list[Path]:
-    """The stubs that are not what the declarations say."""
+    """The files that are not what the declarations say."""
     return [path for path, make in FILES.items() if not path.exists() or path.read_text(encoding="utf-8") != make()]
 
 
