@@ -72,8 +72,8 @@ LEFT_OUT: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 INTRODUCTION = (
-    "The public names of PyTorch {}, module by module: those that exist here, those that do not, and those that are left"
-    " out for a reason that [left_out.md](left_out.md) gives. That a name exists says nothing of how much of it is"
+    "The public names of PyTorch {}, module by module: those that exist here, those that do not, and those that are"
+    " left out for a reason that [left_out.md](left_out.md) gives. That a name exists says nothing of how much of it is"
     " there; what differs is in [status.md](status.md). What the functions do is in their docstrings, which the"
     " [reference](reference.md) shows."
 )
