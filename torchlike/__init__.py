@@ -13,6 +13,7 @@ from torchlike import (
     optim,
     overrides,
     random,
+    serialization,
     signal,
     special,
     storage,
@@ -57,6 +58,7 @@ from torchlike.ops._public import *
 from torchlike.ops.inplace import *
 from torchlike.ops.sampling import _sample_dirichlet, _standard_gamma
 from torchlike.random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from torchlike.serialization import load, save
 from torchlike.storage import (
     BFloat16Storage,
     BoolStorage,

@@ -187,9 +187,14 @@ class AveragedModel(Module):
             groups: dict[Any, list[tuple[Any, Any]]] = {}
             for pair in pairs:
                 groups.setdefault((pair[0].device, pair[0].dtype), []).append(pair)
-            rule = self.multi_avg_fn or get_swa_multi_avg_fn()
             for (device, _), group in groups.items():
-                rule([average for average, _ in group], [current for _, current in group], self.n_averaged.to(device))
+                count = self.n_averaged.to(device)
+                if self.multi_avg_fn is None and device.type == "cpu" and not _inexact(group[0][0]):
+                    for average, current in group:  # where lists refuse integers, PyTorch goes one by one on the CPU
+                        average.copy_(get_swa_avg_fn()(average, current, count))
+                    continue
+                rule = self.multi_avg_fn or get_swa_multi_avg_fn()
+                rule([average for average, _ in group], [current for _, current in group], count)
         if not self.use_buffers:
             for mine, theirs in zip(self.module.buffers(), model.buffers(), strict=True):
                 mine.detach().copy_(theirs.detach().to(mine.device))

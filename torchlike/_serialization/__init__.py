@@ -1,0 +1,1 @@
+"""The parts of saving and loading; the public functions are in ``torchlike.serialization``."""

@@ -1,0 +1,3 @@
+"""Options of saving and loading."""
+
+from torchlike.utils.serialization import config
