@@ -20,6 +20,7 @@ from torchlike import nn as nn
 from torchlike import optim as optim
 from torchlike import overrides as overrides
 from torchlike import random as random
+from torchlike import serialization as serialization
 from torchlike import signal as signal
 from torchlike import special as special
 from torchlike import storage as storage
@@ -177,6 +178,8 @@ from torchlike.random import initial_seed as initial_seed
 from torchlike.random import manual_seed as manual_seed
 from torchlike.random import seed as seed
 from torchlike.random import set_rng_state as set_rng_state
+from torchlike.serialization import load as load
+from torchlike.serialization import save as save
 from torchlike.storage import BFloat16Storage as BFloat16Storage
 from torchlike.storage import BoolStorage as BoolStorage
 from torchlike.storage import ByteStorage as ByteStorage
