@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from torchlike._compile.capture import Uncapturable, capture, is_compiling
+from torchlike._compile.capture import Uncapturable, capture, capturing, is_compiling
 from torchlike._compile.differentiable import capture_gradient
 from torchlike._compile.guards import Guards
 from torchlike._compile.options import check_options, get_default_backend, runs_eagerly, stance
@@ -76,10 +76,11 @@ def compile(
     if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     compiled = Compiled(model, fullgraph, eager)
+    run = compiled.__call__
 
     @functools.wraps(model)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return compiled(args, kwargs)
+        return run(args, kwargs)
 
     wrapper._torchdynamo_orig_callable = model  # type: ignore[attr-defined]
     wrapper._compiled = compiled  # type: ignore[attr-defined]
@@ -205,7 +206,7 @@ class Compiled:
         _all.add(self)
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if is_compiling() or self.refused is not None or self.eager:
+        if self.eager or self.refused is not None or capturing.active:
             return self.function(*args, **kwargs)
         if not stance.usual:
             return self._call_in_stance(args, kwargs)
@@ -257,7 +258,7 @@ class Compiled:
             if program.differentiable:
                 entry.runner = capture_gradient(program, leaves, call, guards)
             else:
-                entry.runner = make_runner(program, guards)
+                entry.runner = make_runner(program, guards, functools.partial(setattr, entry, "runner"))
         except Uncapturable as reason:
             return self._refuse(str(reason), reason.__cause__ or reason, args, kwargs)
         self.compilations += 1
@@ -276,11 +277,13 @@ class Compiled:
 
 def _key(args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
     """What of a call belongs to its program; its tensors are appended to ``leaves``."""
+    if not args and not kwargs:
+        return modes.grad, dtypes.get_default_dtype()
     return (
-        _describe(args, leaves),
-        _describe(kwargs, leaves) if kwargs else (),
         modes.grad,
         dtypes.get_default_dtype(),
+        _describe(args, leaves),
+        _describe(kwargs, leaves) if kwargs else (),
     )
 
 

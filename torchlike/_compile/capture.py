@@ -23,7 +23,7 @@ from jax.interpreters import partial_eval
 
 from torchlike._compile.guards import Guards
 from torchlike._core import dispatch, generator, tape
-from torchlike._core.storage import HostStorage, Storage
+from torchlike._core.storage import HostStorage, PackedStorage, Storage
 from torchlike._core.tensor_state import TensorBase
 
 
@@ -35,7 +35,7 @@ class _Capturing(threading.local):
     active: bool = False
 
 
-_capturing = _Capturing()
+capturing = _Capturing()
 
 
 def is_compiling() -> bool:
@@ -44,7 +44,7 @@ def is_compiling() -> bool:
     >>> torch.compiler.is_compiling()
     False
     """
-    return _capturing.active
+    return capturing.active
 
 
 @dataclass
@@ -67,6 +67,8 @@ class Program:
     """A compiled function with what it reads and writes."""
 
     jitted: Callable[..., Any]
+    run: Callable[..., Any]  # what jitted was made from
+    shapes: list[Any]  # of the outputs
     state: list[Storage]  # read, in the order of the inputs
     rates: list[tuple[dict[str, Any], str]]  # numbers read at each call: learning rates
     arguments: list[int]  # which tensor arguments it reads
@@ -145,7 +147,7 @@ class _Living:
 
     def __init__(self) -> None:
         objects = gc.get_objects()
-        kinds = (Storage, HostStorage)
+        kinds = (Storage, HostStorage, PackedStorage)
         self.storages: list[Storage] = [
             o
             for o in objects
@@ -298,7 +300,7 @@ class Trace:
             return drawn
 
         edges = [tape.gradient_edge(t) for t in self.leaves]
-        _capturing.active = True
+        capturing.active = True
         generator.key_source = next_key
         self.living.install(arrays)
         for (group, name), rate in zip(self.rates, rates, strict=True):
@@ -314,7 +316,7 @@ class Trace:
                 group[name] = value
             self.living.restore()
             generator.key_source = previous
-            _capturing.active = False
+            capturing.active = False
 
     def _collect(self, arrays: list[Any], before: list[Any], result: Any) -> list[Any]:
         """Find what the run wrote, bound and returned; returns the outputs of the trace."""
@@ -423,6 +425,8 @@ class Trace:
         donated = tuple(i for i, s in enumerate(state) if id(s) in written and type(s) is Storage and not self.targets)
         return Program(
             jitted=jax.jit(run, donate_argnums=donated),
+            run=run,
+            shapes=list(closed.out_avals),
             state=state,
             rates=[r for i, r in enumerate(self.rates) if used[n_state + n_arguments + i]],
             arguments=[i for i in range(n_arguments) if used[n_state + i]],

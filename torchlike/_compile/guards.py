@@ -7,10 +7,12 @@ rates are the exception: they are inputs of the program.
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from torchlike._core import dispatch
 from torchlike._core.dtype import dtype
 from torchlike._core.tensor_state import TensorBase
 
@@ -39,30 +41,11 @@ class Guards:
         self._inner: set[int] = set()  # mappings that were copied with the one they are in
         self._visit(function)
         watched = [(m, copy) for m, copy in self.mappings if id(m) not in self._inner]
-        self._now = [*[m for m, _ in watched], *[now for now, _ in self.lists]]
-        self._before = [*[copy for _, copy in watched], *[entries for _, entries in self.lists]]
-        # A comparison of two tensors would compare their values: they are told apart by their identity.
-        places: list[Any] = [m.values() for m, _ in self.mappings] + [now for now, _ in self.lists]
-        self._tensors = [
-            (place, [*map(id, place)]) for place in places if any(isinstance(x, TensorBase) for x in place)
-        ]
-
-    def hold_rest(self) -> bool:
-        """Whether everything but names and closures, which the runner checks by itself, is still as it was."""
-        try:
-            for group, saved in self.groups:
-                saved["lr"] = group["lr"]
-                if group != saved:
-                    return False
-            if self._now != self._before:
-                return False
-            for place, ids in self._tensors:
-                if [*map(id, place)] != ids:
-                    return False
-        except (KeyError, ValueError, RuntimeError, TypeError):
-            # Replaced by something that cannot be compared (an array, a tensor).
-            return False
-        return True
+        self.now: list[Any] = [*[m for m, _ in watched], *[now for now, _ in self.lists]]
+        self.before: list[Any] = [*[copy for _, copy in watched], *[entries for _, entries in self.lists]]
+        # A comparison of two tensors compares their values, which is an error unless there is only one.
+        self.singles = [(m, k, v) for m, _ in self.mappings for k, v in m.items() if _is_single(v)]
+        self.singles += [(now, i, v) for now, _ in self.lists for i, v in enumerate(now) if _is_single(v)]
 
     @staticmethod
     def same(now: Any, value: Any) -> bool:
@@ -193,7 +176,14 @@ class Guards:
             self._mapping(hooks)
 
 
+# What comparing with something that cannot be compared (an array, a tensor) raises.
+INCOMPARABLE = (KeyError, IndexError, ValueError, RuntimeError, TypeError)
+
 _MISSING = object()
+
+
+def _is_single(value: Any) -> bool:
+    return isinstance(value, TensorBase) and math.prod(dispatch.shape_of(value)) == 1
 
 
 def _copied(value: Any) -> Any:

@@ -16,8 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._compile.capture import Output, Program
-from torchlike._compile.guards import Guards
+from torchlike._compile.guards import INCOMPARABLE, Guards
+from torchlike._compile.packing import PATIENCE, Packing, packing_of
 from torchlike._core import dispatch, generator, tape
+from torchlike._core.storage import PackedStorage
 from torchlike._core.tensor_state import TensorBase
 
 MISS = object()  # what a runner returns when a guard does not hold
@@ -46,18 +48,75 @@ class _Source:
         return found
 
 
-def make_runner(program: Program, guards: Guards) -> Callable[..., Any]:
-    """Return the function that checks the guards and runs the program on its tensor arguments, or returns MISS."""
+def make_runner(
+    program: Program, guards: Guards, adopt: Callable[[Callable[..., Any]], None] | None = None
+) -> Callable[..., Any]:
+    """Return the function that checks the guards and runs the program on its tensor arguments, or returns MISS.
+
+    ``adopt`` is told of a better function when there is one.
+    """
     source = _Source()
     _write_guards(source, program, guards)
     _write_call(source, program)
     _write_state(source, program)
-    _write_results(source, program)
-    return source.function("leaves, key=None")
+    packing = None if adopt is None else packing_of(program)
+    if packing is not None:
+        source.scope["left"] = PATIENCE
+        source.lines.insert(0, "global left")
+        pack = source.name("pack", lambda: _pack(packing, guards, plain, adopt))
+        _write_results(source, program, f"left -= 1\n    if left == 0: {pack}()")
+    else:
+        _write_results(source, program)
+    plain = source.function("leaves, key=None")
+    return plain
+
+
+def _pack(
+    packing: Packing, guards: Guards, plain: Callable[..., Any], adopt: Callable[[Callable[..., Any]], None]
+) -> None:
+    """Let a program go on with its state in a pack."""
+
+    def slow(leaves: list[Any], key: Any = None) -> Any:
+        again = packing.open()
+        result = plain(leaves, key)
+        if result is not MISS:
+            if again:
+                packing.close()
+            else:
+                adopt(plain)
+        return result
+
+    program = packing.program
+    source = _Source()
+    _write_guards(source, program, guards)
+    back = f"return {source.name('slow', slow)}(leaves, key)"
+    pack, holder = source.name("pack", packing.pack), source.name("packing", packing)
+    source.add(f"if not {pack}.intact: {back}")
+    packed, refcount = source.name("packed", PackedStorage), source.name("refcount", sys.getrefcount)
+    marks = iter(packing.marks[len(program.written) :])
+    for tensor, gradient in program.bindings:
+        # A gradient that anybody else holds must stay what it is. Its tensor is held by tensor._grad, the name g and
+        # getrefcount's argument, its storage by the tensor and the argument.
+        source.add(f"g = {source.name('tensor', tensor)}._grad")
+        if gradient is None:
+            source.add(f"if g is not None: {back}")
+            continue
+        source.add(
+            f"if g is None or {refcount}(g) != 3 or {refcount}(g._storage) != 2 or g._extra is not None"
+            f" or g._storage.__class__ is not {packed} or g._storage.pack is not {source.name('mark', next(marks))}"
+            f": {back}"
+        )
+    source.add(f"if {holder}.strikes: {holder}.strikes -= 1")
+    _write_call(source, program, packing)
+    source.add(f"{pack}.array = outs[0]")
+    for storage, _, advance in program.written:
+        source.add(f"{source.name('storage', storage)}.version += {advance}")
+    _write_results(source, program, "", packing)
+    packing.close()
+    adopt(source.function("leaves, key=None"))
 
 
 def _write_guards(source: _Source, program: Program, guards: Guards) -> None:
-    hold = source.name("hold", guards.hold_rest)
     same = source.name("same", guards.same)
     for scope, key, value in guards.names:
         source.add(
@@ -67,8 +126,18 @@ def _write_guards(source: _Source, program: Program, guards: Guards) -> None:
     for cell, value in guards.cells:
         c, v = source.name("cell", cell), source.name("value", value)
         source.add(f"if {c}.cell_contents is not {v} and not {same}({c}.cell_contents, {v}): return _MISS")
-    if guards.mappings or guards.lists or guards.groups:
-        source.add(f"if not {hold}(): return _MISS")
+    source.add("try:")
+    for group, saved in guards.groups:
+        now, before = source.name("group", group), source.name("saved", saved)
+        source.add(f"    {before}['lr'] = {now}['lr']")
+        source.add(f"    if {now} != {before}: return _MISS")
+    source.add(f"    if {source.name('now', guards.now)} != {source.name('before', guards.before)}: return _MISS")
+    for place, single_key, value in guards.singles:
+        source.add(
+            f"    if {source.name('place', place)}[{source.name('key', single_key)}]"
+            f" is not {source.name('tensor', value)}: return _MISS"
+        )
+    source.add(f"except {source.name('incomparable', INCOMPARABLE)}: return _MISS")
     for tensor, storage in program.owners:
         source.add(
             f"if {source.name('tensor', tensor)}._storage is not {source.name('storage', storage)}: return _MISS"
@@ -77,10 +146,12 @@ def _write_guards(source: _Source, program: Program, guards: Guards) -> None:
         source.add(f"if {source.name('tensor', tensor)}._grad is not {source.name('grad', grad)}: return _MISS")
 
 
-def _write_call(source: _Source, program: Program) -> None:
-    operands = []
+def _write_call(source: _Source, program: Program, packing: Packing | None = None) -> None:
+    operands = [] if packing is None else [f"{source.name('pack', packing.pack)}.array"]
     refcount = source.name("refcount", sys.getrefcount)
     for i, storage in enumerate(program.state):
+        if packing is not None and i not in packing.loose:
+            continue
         source.add(f"a{i} = {source.name('storage', storage)}.array")
         if i in program.donated:
             # The storage, this name and the argument of getrefcount hold it; whoever else does must not see it
@@ -98,7 +169,8 @@ def _write_call(source: _Source, program: Program) -> None:
         operands.append(f"n{i}")
     if program.uses_key:
         operands.append(f"{source.name('next_key', generator.default_generator.key)}() if key is None else key")
-    source.add(f"outs = {source.name('jitted', program.jitted)}({', '.join(operands)})")
+    jitted = program.jitted if packing is None else packing.jitted
+    source.add(f"outs = {source.name('jitted', jitted)}({', '.join(operands)})")
 
 
 def _write_state(source: _Source, program: Program) -> None:
@@ -107,11 +179,12 @@ def _write_state(source: _Source, program: Program) -> None:
         source.add(f"{name}.array = outs[{index}]; {name}.version += {advance}")
 
 
-def _write_results(source: _Source, program: Program) -> None:
+def _write_results(source: _Source, program: Program, last: str = "", packing: Packing | None = None) -> None:
+    """Bind the gradients and return the results, after the statement ``last``; a pack has the gradients in it."""
     for position, index, advance in program.argument_writes:
         source.add(f"{source.name('write', write_argument)}(leaves[{position}], outs[{index}], {advance})")
     bind = source.name("bind", bind_gradient)
-    for tensor, gradient in program.bindings:
+    for tensor, gradient in () if packing is not None else program.bindings:
         name = source.name("tensor", tensor)
         if gradient is None:
             source.add(f"{name}._grad = None")
@@ -122,16 +195,20 @@ def _write_results(source: _Source, program: Program) -> None:
     strides = source.name("strides", program.strides)
     wrap = source.name("wrap", dispatch.wrap)
     for number, output in enumerate(program.outputs):
-        if output.index is None or output.geometry is not None:
-            source.add(f"t{number} = {result_of}({source.name('output', output)}, leaves, outs, {strides})")
+        place = output.index
+        if place is not None and packing is not None:
+            place = 1 + packing.kept.index(place)
+        if place is None or output.geometry is not None:
+            array = "None" if place is None else f"outs[{place}]"
+            source.add(f"t{number} = {result_of}({source.name('output', output)}, leaves, {array}, {strides})")
             continue
-        source.add(
-            f"t{number} = {wrap}(outs[{output.index}], {source.name('stride', program.strides.get(output.index))})"
-        )
+        source.add(f"t{number} = {wrap}(outs[{place}], {source.name('stride', program.strides.get(output.index))})")
         if output.requires_grad:
             source.add(f"t{number}._requires_grad = True")
             if output.node is not None:
                 source.add(f"t{number}._grad_fn = {source.name('walked', tape.Walked)}({output.node!r})")
+    if last:
+        source.add(last)
     found = ", ".join(f"t{number}" for number in range(len(program.outputs)))
     if program.single:
         source.add(f"return {found}")
@@ -186,7 +263,7 @@ def bind_gradient(tensor: Any, array: Any, stride: Any) -> None:
     tensor._grad = dispatch.wrap(array, stride)
 
 
-def result_of_output(output: Output, leaves: list[Any], outs: Any, strides: dict[int, Any]) -> Any:
+def result_of_output(output: Output, leaves: list[Any], array: Any, strides: dict[int, Any]) -> Any:
     """The tensor that stands for one of the function's results."""
     existing = output.existing
     if existing is not None:
@@ -199,7 +276,7 @@ def result_of_output(output: Output, leaves: list[Any], outs: Any, strides: dict
         result._geometry = output.geometry
         return result
     assert output.index is not None
-    result = dispatch.wrap(outs[output.index], strides.get(output.index) if strides else None)
+    result = dispatch.wrap(array, strides.get(output.index) if strides else None)
     if output.geometry is not None:
         result._geometry = output.geometry
     if output.requires_grad:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -27,6 +28,17 @@ class Counter:
         self.n = n
 
 
+class Pack:
+    """One array with the contents of several storages; ``intact`` as long as all of them are still in it."""
+
+    __slots__ = ("array", "intact", "part")
+
+    def __init__(self, part: Callable[[int], Any]) -> None:
+        self.array: Any = None
+        self.intact = False
+        self.part = part
+
+
 class Storage:
     """Memory that several tensors may share.
 
@@ -41,9 +53,11 @@ class Storage:
     """
 
     # born: the level inside which the memory was made, only where it was made inside a function transform
-    __slots__ = ("__weakref__", "_geometry", "array", "born", "counter", "host", "stride", "version")
+    # pack: the pack and the number in it, only where the memory is or was part of one
+    __slots__ = ("__weakref__", "_geometry", "array", "born", "counter", "host", "pack", "stride", "version")
 
     born: int
+    pack: tuple[Pack, int]
 
     def __init__(self, array: Any, stride: tuple[int, ...] | None = None) -> None:
         self.array = array
@@ -119,6 +133,26 @@ class HostStorage(Storage):
         assert self.host is not None
         flat = value if self.stride is None else _physical(value, self.stride)
         np.copyto(self.host, np.asarray(flat).reshape(-1))
+
+
+class PackedStorage(Storage):
+    """A storage whose contents are part of a pack, until somebody reads or writes them."""
+
+    __slots__ = ()
+
+    @property
+    def array(self) -> Any:
+        """The contents, taken out of the pack."""
+        pack, number = self.pack
+        value = pack.part(number)
+        self.array = value
+        return value
+
+    @array.setter
+    def array(self, value: Any) -> None:
+        self.pack[0].intact = False
+        self.__class__ = Storage
+        self.array = value
 
 
 def host_storage(host: np.ndarray[Any, Any]) -> Storage:

@@ -230,7 +230,9 @@ class Walked(Node):
     __slots__ = ("_name",)
 
     def __init__(self, name: str) -> None:
-        super().__init__(())
+        self.edges = ()
+        self.sequence = next(_sequence)
+        self.extras = None
         self._name = name
 
     def name(self) -> str:
