@@ -64,8 +64,8 @@ def measure(case: Case, torchlike: ModuleType, torch: ModuleType | None, rounds:
     mine = case.make(torchlike)
     reference = case.against() if case.against else case.make(torch) if torch is not None else None
     runs = [mine] if reference is None else [mine, reference]
-    for run in runs:  # compile, and let allocators settle
-        for _ in range(3):
+    for run in runs:  # compile (small compiled programs once more after ten calls), and let allocators settle
+        for _ in range(15):
             run()
     calls = [_calls_for(run, seconds) for run in runs]
     times: list[list[float]] = [[] for _ in runs]
