@@ -118,8 +118,11 @@ def packing_of(program: Program) -> Packing | None:
     gradients = [index for _, index in program.bindings if index is not None]
     indices = [index for _, index, _ in program.written] + gradients
     results = [o.index for o in program.outputs]
-    if len(indices) < 2 or program.targets or program.argument_writes or len({*indices, *results}) != (
-        len(indices) + len({*results})
+    if (
+        len(indices) < 2
+        or program.targets
+        or program.argument_writes
+        or len({*indices, *results}) != (len(indices) + len({*results}))
     ):
         return None
     shapes = [program.shapes[i] for i in indices]
