@@ -44,7 +44,9 @@ class Guards:
         self.now: list[Any] = [*[m for m, _ in watched], *[now for now, _ in self.lists]]
         self.before: list[Any] = [*[copy for _, copy in watched], *[entries for _, entries in self.lists]]
         # A comparison of two tensors compares their values, which is an error unless there is only one.
-        self.singles = [(m, k, v) for m, _ in self.mappings for k, v in m.items() if _is_single(v)]
+        self.singles: list[tuple[Any, Any, Any]] = [
+            (m, k, v) for m, _ in self.mappings for k, v in m.items() if _is_single(v)
+        ]
         self.singles += [(now, i, v) for now, _ in self.lists for i, v in enumerate(now) if _is_single(v)]
 
     @staticmethod

@@ -60,15 +60,16 @@ def make_runner(
     _write_call(source, program)
     _write_state(source, program)
     packing = None if adopt is None else packing_of(program)
-    if packing is not None:
-        source.scope["left"] = PATIENCE
-        source.lines.insert(0, "global left")
-        pack = source.name("pack", lambda: _pack(packing, guards, plain, adopt))
-        _write_results(source, program, f"left -= 1\n    if left == 0: {pack}()")
-    else:
+    if packing is None or adopt is None:
         _write_results(source, program)
-    plain = source.function("leaves, key=None")
-    return plain
+        return source.function("leaves, key=None")
+    source.scope["left"] = PATIENCE
+    source.lines.insert(0, "global left")
+    made: list[Callable[..., Any]] = []
+    pack = source.name("pack", lambda: _pack(packing, guards, made[0], adopt))
+    _write_results(source, program, f"left -= 1\n    if left == 0: {pack}()")
+    made.append(source.function("leaves, key=None"))
+    return made[0]
 
 
 def _pack(
@@ -195,14 +196,14 @@ def _write_results(source: _Source, program: Program, last: str = "", packing: P
     strides = source.name("strides", program.strides)
     wrap = source.name("wrap", dispatch.wrap)
     for number, output in enumerate(program.outputs):
-        place = output.index
-        if place is not None and packing is not None:
-            place = 1 + packing.kept.index(place)
-        if place is None or output.geometry is not None:
+        index = place = output.index
+        if index is not None and packing is not None:
+            place = 1 + packing.kept.index(index)
+        if index is None or output.geometry is not None:
             array = "None" if place is None else f"outs[{place}]"
             source.add(f"t{number} = {result_of}({source.name('output', output)}, leaves, {array}, {strides})")
             continue
-        source.add(f"t{number} = {wrap}(outs[{place}], {source.name('stride', program.strides.get(output.index))})")
+        source.add(f"t{number} = {wrap}(outs[{place}], {source.name('stride', program.strides.get(index))})")
         if output.requires_grad:
             source.add(f"t{number}._requires_grad = True")
             if output.node is not None:

@@ -151,8 +151,9 @@ class PackedStorage(Storage):
     @array.setter
     def array(self, value: Any) -> None:
         self.pack[0].intact = False
-        self.__class__ = Storage
-        self.array = value
+        storage: Storage = self
+        storage.__class__ = Storage
+        storage.array = value
 
 
 def host_storage(host: np.ndarray[Any, Any]) -> Storage:
