@@ -196,14 +196,14 @@ def _write_results(source: _Source, program: Program, last: str = "", packing: P
     strides = source.name("strides", program.strides)
     wrap = source.name("wrap", dispatch.wrap)
     for number, output in enumerate(program.outputs):
-        index = place = output.index
-        if index is not None and packing is not None:
-            place = 1 + packing.kept.index(index)
-        if index is None or output.geometry is not None:
+        made = place = output.index
+        if made is not None and packing is not None:
+            place = 1 + packing.kept.index(made)
+        if made is None or output.geometry is not None:
             array = "None" if place is None else f"outs[{place}]"
             source.add(f"t{number} = {result_of}({source.name('output', output)}, leaves, {array}, {strides})")
             continue
-        source.add(f"t{number} = {wrap}(outs[{place}], {source.name('stride', program.strides.get(index))})")
+        source.add(f"t{number} = {wrap}(outs[{place}], {source.name('stride', program.strides.get(made))})")
         if output.requires_grad:
             source.add(f"t{number}._requires_grad = True")
             if output.node is not None:
