@@ -7,12 +7,12 @@ so that a second derivative is the same walk over the nodes that the first one l
 from __future__ import annotations
 
 import functools
-import heapq
 import itertools
 import math
 import operator
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heapify, heappop, heappush
 from sys import getrefcount
 from typing import Any
 
@@ -41,17 +41,20 @@ __all__ = [
 ]
 
 
+_FIRST = (0,)
+
+
 def apply_op(node: OpNode, grads: list[Any], create_graph: bool) -> Sequence[Any]:
     """Run the backward kernel of an operator's node."""
     kept = saved.arrays_of(node)
     plan = node.plan
     if plan.single:
-        present: tuple[int, ...] = (0,)
-        given = grads
+        given: Sequence[Any] = grads
+        kernel = plan.kernels.get((node.metas, _FIRST)) or plan.backward(node.metas, _FIRST, given)
     else:
         present = tuple([i for i, g in enumerate(grads) if g is not None])
         given = [g for g in grads if g is not None]
-    kernel = plan.backward(node.metas, present, given)
+        kernel = plan.backward(node.metas, present, given)
     if not create_graph:
         if kernel.passing is not None:
             return _pass_on(kernel, kernel.passing, given)
@@ -302,9 +305,9 @@ def _walk(
     # The counter keeps the order of arrival among nodes of one sequence number, the leaves above all.
     arrival = itertools.count()
     ready = [(-node.sequence, next(arrival), node) for node in pending if not dependencies[node]]
-    heapq.heapify(ready)
+    heapify(ready)
     while ready:
-        node = heapq.heappop(ready)[2]
+        node = heappop(ready)[2]
         grads = pending.pop(node, None)
         if wanted is not None and node not in wanted:
             continue
@@ -333,12 +336,16 @@ def _walk(
             target, number = edge
             if outs is not None:
                 grad = outs[index]
-                if grad is not None:
+                if grad is None:
+                    pass
+                elif target in pending or target.outputs != 1:
                     _deliver(pending, target, number, grad, create_graph)
+                else:
+                    pending[target] = [grad]
             left = dependencies[target] - 1
             dependencies[target] = left
             if not left:
-                heapq.heappush(ready, (-target.sequence, next(arrival), target))
+                heappush(ready, (-target.sequence, next(arrival), target))
     for callback in task.callbacks:
         callback()
     found = [captured.get(edge) for edge in inputs or ()]
@@ -379,7 +386,7 @@ def _run_node(task: Task, node: Node, grads: list[Any]) -> Sequence[Any] | None:
                 grads = run_tensor_hooks(node, grads, create_graph)
     else:
         grads = run_pre_hooks(node, run_tensor_hooks(node, grads, create_graph), create_graph)
-    if node.always or any(g is not None for g in grads):
+    if node.always or (grads and grads[0] is not None) or any([g is not None for g in grads]):
         outs: Sequence[Any] | None = node.apply(grads, create_graph)
     elif extras is None:
         return None

@@ -435,6 +435,12 @@ def shape_of(tensor: Any) -> tuple[int, ...]:
     return tuple(tensor._storage.array.shape) if geometry is None else geometry.size
 
 
+def dim_of(tensor: Any) -> int:
+    """The number of a tensor's dimensions."""
+    geometry = tensor._geometry
+    return len(tensor._storage.array.shape if geometry is None else geometry.size)
+
+
 def shaped(tensor: Any) -> Any:
     """The shape and type of a tensor, without reading it."""
     geometry = geometry_of(tensor)

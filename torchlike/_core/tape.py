@@ -483,11 +483,19 @@ def record(
     ``storages`` hold the outputs; ``bump`` is what an in-place operator is about to add to the version of its output.
     Returns None when no operand takes part in a graph.
     """
-    mask, edges = [], []
+    mask: list[int] = []
+    edges: list[Edge] = []
     severed = False
     for i in positions:
         tensor = operands[i]
-        if tensor._requires_grad or tensor._base is not None:
+        if tensor._base is None:
+            if tensor._grad_fn is not None:
+                mask.append(i)
+                edges.append((tensor._grad_fn, tensor._output_nr))
+            elif tensor._requires_grad:
+                mask.append(i)
+                edges.append((accumulator(tensor), 0))
+        else:
             edge = gradient_edge(tensor)
             if edge is None:
                 severed = severed or requires_grad(tensor)

@@ -318,7 +318,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     torch.Size([10, 3, 5])
     """
     try:
-        kinds = len(dispatch.shape_of(input)), len(dispatch.shape_of(other))
+        kinds = dispatch.dim_of(input), dispatch.dim_of(other)
     except AttributeError:
         return _matmul(input, other, out=out)  # says which argument is no tensor
     chosen = _BY_DIMENSIONS.get(kinds)
