@@ -41,6 +41,7 @@ from torchlike._core.promote import can_cast, promote_types, result_type
 from torchlike._core.size import Size
 from torchlike._layers import *
 from torchlike._legacy import *
+from torchlike._losses import *
 from torchlike._printing import set_printoptions
 from torchlike._settings import *
 from torchlike._tensor import Tensor

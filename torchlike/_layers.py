@@ -24,9 +24,16 @@ from torchlike.nn.functional.conv import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from torchlike.nn.functional.distance import cosine_similarity, pairwise_distance
 from torchlike.nn.functional.linear import bilinear
 from torchlike.nn.functional.normalization import rms_norm
 from torchlike.nn.functional.pooling import avg_pool1d, max_pool1d_with_indices
+from torchlike.nn.functional.rearranging import (
+    channel_shuffle,
+    native_channel_shuffle,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -38,6 +45,7 @@ __all__ = [
     "bilinear",
     "celu",
     "celu_",
+    "channel_shuffle",
     "constant_pad_nd",
     "conv1d",
     "conv2d",
@@ -46,6 +54,7 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cosine_similarity",
     "dropout",
     "dropout_",
     "embedding",
@@ -61,6 +70,10 @@ __all__ = [
     "max_pool1d_with_indices",
     "max_pool2d",
     "max_pool3d",
+    "native_channel_shuffle",
+    "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "prelu",
     "rms_norm",
     "rrelu",

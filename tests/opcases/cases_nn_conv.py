@@ -133,6 +133,8 @@ CASES = [
         'x4, (1, 2, 0, 1), "replicate"',
         'x, (3, 2), "circular"',
         'x4, (1, 2, 0, 1), "circular"',
+        'x4, (-1, 2, 1, -1), "circular"',
+        'x4, (-1, 2, 1, -1), "replicate"',
         inputs={"x4": "values(2, 2, 3, 4)"},
         dtypes="bool int half float complex",
         bad=(

@@ -10,6 +10,7 @@ _SCORES = {
     "t": "torch.tensor([0, 3, 1])",
     "w": "values(4, low=0.1, high=2, seed=3)",
 }
+_PAIRS = {"s": "torch.tensor([1, -1])"}
 _LABELS = {"x": "values(2, 4)", "t": "torch.tensor([[3, 0, -1, 1], [1, 2, 3, -1]])"}
 
 CASES = [
@@ -262,4 +263,51 @@ CASES = [
         tolerance=8,
     ),
     case(_F + "pdist", "x", "x, 1.0", dtypes="float"),
+    case(
+        _F + "linear_cross_entropy",
+        "x, w, t",
+        'x, w, t, linear_bias=b, weight=c, reduction="sum"',
+        'x, w, t, linear_bias=b, ignore_index=2, reduction="none"',
+        "x[0], w, t[0], label_smoothing=0.1",
+        "x, w, (x @ w.T).softmax(1).detach()",
+        "x, w.reshape(2, 2, 4), torch.tensor([[0, 1], [1, 1], [0, 0]])",
+        inputs={
+            "x": "values(3, 4)",
+            "w": "values(4, 4, seed=1)",
+            "b": "values(4, seed=2)",
+            "c": "values(4, low=0.1, high=2, seed=3).detach()",
+            "t": "torch.tensor([0, 3, 2])",
+        },
+        bad=(
+            "torch.nn.functional.linear_cross_entropy(x[None], w, t)",
+            "torch.nn.functional.linear_cross_entropy(x, b, t)",
+            "torch.nn.functional.linear_cross_entropy(x[:, :3], w, t)",
+            "torch.nn.functional.linear_cross_entropy(x, w, t, linear_bias=b[:3])",
+            "torch.nn.functional.linear_cross_entropy(x[0], w.reshape(2, 2, 4), t)",
+            "torch.nn.functional.linear_cross_entropy(x, w, x @ w.T, ignore_index=1)",
+        ),
+        dtypes="float",
+        tolerance=8,
+    ),
+    case(
+        "cosine_embedding_loss",
+        "x, y, s, 0.5",
+        "x, y, s, 0.0, 0",
+        inputs={"s": "torch.tensor([1, -1])"},
+        dtypes="float",
+        tolerance=8,
+    ),
+    case("hinge_embedding_loss", "x, t", "x, t, 0.5, 2", inputs=_SIGNS, dtypes="float", tolerance=4),
+    case("kl_div", "x, y.abs()", "x, y.abs(), 2", "x, y, 0, log_target=True", dtypes="float", tolerance=8),
+    case("margin_ranking_loss", "x, y, t", "x, y, t, 0.5, 0", inputs=_SIGNS, dtypes="float", tolerance=4),
+    case("poisson_nll_loss", "x, y, True, False, 1e-8, 1", "x, y, True, True, 1e-8, 2", dtypes="float", tolerance=8),
+    case("triplet_margin_loss", "x, y, z", "x, y, z, 0.5, 1.0, reduction=0", dtypes="float", tolerance=8),
+    case(
+        "binary_cross_entropy_with_logits",
+        "x, q",
+        "x, q, None, values(3, low=0.5, high=2).detach(), 2",
+        inputs={"q": "values(2, 3, low=0, high=1, seed=5)"},
+        dtypes="float",
+        tolerance=4,
+    ),
 ]

@@ -142,12 +142,14 @@ CASES = [
         "x, 2, 3, None, True, s",
         "x[0], (2, 3), output_ratio=(0.5, 0.7), _random_samples=s[:1]",
         "x, 2, 1, _random_samples=s",
+        "x[:0], 2, 1, _random_samples=s[:0]",
         inputs=_4 | {"s": "values(2, 2, 2, low=0, high=1).detach()"},
         dtypes="float",
         grad=False,
         bad=(
             "torch.nn.functional.fractional_max_pool2d(x, 2)",
             "torch.nn.functional.fractional_max_pool2d(x, 2, output_size=6)",
+            "torch.nn.functional.fractional_max_pool2d(x[:, :0], 2, output_size=1)",
         ),
     ),
     case(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import jax.numpy as jnp
@@ -422,7 +421,6 @@ def _deprecated(function: Callable[..., Any]) -> Callable[..., Any]:
     new = function.__name__
     old = new[:-1]
 
-    @wraps(function)
     def renamed(*args: Any, **kwargs: Any) -> Any:
         warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
         return function(*args, **kwargs)

@@ -157,7 +157,7 @@ def _(grad, inputs, outputs, p):
 
 
 @composite(method=False)
-def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+def pdist(input: Tensor, p: float = 2) -> Tensor:
     """Return the p-norm distances between all pairs of the N rows of a matrix: N (N - 1) / 2 numbers.
 
     They are in the order of the upper triangle of ``torch.cdist(input, input)``.

@@ -10,6 +10,7 @@ from torchlike.nn.functional.dropout import *
 from torchlike.nn.functional.embedding import *
 from torchlike.nn.functional.grids import *
 from torchlike.nn.functional.linear import *
+from torchlike.nn.functional.linear_cross_entropy import *
 from torchlike.nn.functional.margins import *
 from torchlike.nn.functional.multihead import *
 from torchlike.nn.functional.normalization import *

@@ -301,6 +301,9 @@ def _fractional_max_pool(
     unbatched = input.ndim == dims + 1
     x = input[None] if unbatched else input
     size = x.shape[2:]
+    if not (x.size and math.prod(output_size)):
+        shape = (*input.shape[: input.ndim - dims], *output_size)
+        return jnp.zeros(shape, input.dtype), jnp.zeros(shape, jnp.int64)
     # The samples stand for the last dimension first when there are two, for the first one first when there are three.
     columns = range(dims - 1, -1, -1) if dims == 2 else range(dims)
     values: Array = x
@@ -360,6 +363,12 @@ def _pool_fractional(
         len(size) in (dims + 1, dims + 2),
         f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got: {show(size)}",
     )
+    for axis in range(len(size) - dims - 1, len(size)):
+        check(
+            size[axis] > 0,
+            f"{name}{'_out' if dims == 3 else ''}(): Expected input to have non-zero size for non-batch dimensions, but"
+            f" got{show(size)} with dimension {axis} being empty.",
+        )
     letters = {2: ("height", "width"), 3: ("time", "height", "width")}[dims]
     for letter, o, k, n in zip(letters, wanted, kernel, size[-dims:], strict=True):
         check(

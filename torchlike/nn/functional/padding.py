@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlike._core.errors import check
@@ -51,16 +52,33 @@ def _pad_from_input(input: Array, pad: tuple[int, ...], mode: str, node: str) ->
 
 
 def _extended(x: Array, axis: int, before: int, after: int, mode: str) -> Array:
+    """One axis continued, or cut where a width is negative. Of slices: the gradient of a lookup is a slow scatter."""
+
+    def piece(source: Array, start: int, stop: int) -> Array:
+        return lax.slice_in_dim(source, start, stop, axis=axis)
+
     size = x.shape[axis]
-    index = jnp.arange(-before, size + after)
-    if mode == "replicate":
-        index = jnp.clip(index, 0, size - 1)
+    middle = piece(x, max(-before, 0), size - max(-after, 0))
+    parts = [middle]
+    if mode == "circular":
+        size = middle.shape[axis]  # what was cut does not come back at the other end
+        if max(before, after) > size:
+            return jnp.take(middle, np.arange(-before, size + after) % size, axis=axis)
+        if before > 0:
+            parts.insert(0, piece(middle, size - before, size))
+        if after > 0:
+            parts.append(piece(middle, 0, after))
     elif mode == "reflect":
-        index = jnp.where(index < 0, -index, index)
-        index = jnp.where(index >= size, 2 * (size - 1) - index, index)
+        if before > 0:
+            parts.insert(0, jnp.flip(piece(x, 1, before + 1), axis))
+        if after > 0:
+            parts.append(jnp.flip(piece(x, size - 1 - after, size - 1), axis))
     else:
-        index = index % size
-    return jnp.take(x, index, axis=axis)
+        if before > 0:
+            parts.insert(0, jnp.repeat(piece(x, 0, 1), before, axis))
+        if after > 0:
+            parts.append(jnp.repeat(piece(x, size - 1, size), after, axis))
+    return jnp.concatenate(parts, axis)
 
 
 def _check_continued(size: Sequence[int], pad: tuple[int, ...], mode: str) -> None:

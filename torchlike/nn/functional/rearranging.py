@@ -308,7 +308,7 @@ def _one_hot(input: Array, num_classes: int) -> Array:
 
 
 @composite
-def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Return int64 vectors with a 1 where the indices say: (...) becomes (..., num_classes).
 
     By default there are as many classes as the largest index asks for. Raises RuntimeError for other dtypes than int64
@@ -318,15 +318,15 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    expect_tensor("one_hot", "self", 1, input)
+    expect_tensor("one_hot", "self", 1, tensor)
     check(
-        dispatch.geometry_of(input).dtype.name == "int64",
+        dispatch.geometry_of(tensor).dtype.name == "int64",
         "one_hot is only applicable to index tensor of type LongTensor.",
     )
-    if 0 in dispatch.shape_of(input):
+    if 0 in dispatch.shape_of(tensor):
         check(num_classes > 0, "Can not infer total number of classes from empty tensor.")
-        return _one_hot(input, num_classes)
-    values = seen_on_host(input)
+        return _one_hot(tensor, num_classes)
+    values = seen_on_host(tensor)
     if values is not None:
         check(int(values.min()) >= 0, "Class values must be non-negative.")
         if num_classes == -1:
@@ -334,5 +334,5 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         else:
             check(num_classes > int(values.max()), "Class values must be smaller than num_classes.")
     elif num_classes == -1:
-        num_classes = int(input.max()) + 1
-    return _one_hot(input, num_classes)
+        num_classes = int(tensor.max()) + 1
+    return _one_hot(tensor, num_classes)

@@ -14,7 +14,7 @@ from torchlike.nn.modules._naming import typename
 from torchlike.nn.modules.module import Module, indent
 from torchlike.nn.parameter import Parameter
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 def _position(index: Any, length: int) -> int:
@@ -23,6 +23,21 @@ def _position(index: Any, length: int) -> int:
     if not -length <= number < length:
         raise IndexError(f"index {number} is out of range")
     return number % length
+
+
+class Container(Module):
+    """Deprecated: a module with the children that it is given by name.
+
+    >>> torch.nn.Container(first=torch.nn.ReLU())
+    Container(
+      (first): ReLU()
+    )
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class Sequential(Module):
