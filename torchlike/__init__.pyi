@@ -107,6 +107,7 @@ from torchlike._layers import avg_pool1d as avg_pool1d
 from torchlike._layers import batch_norm as batch_norm
 from torchlike._layers import celu as celu
 from torchlike._layers import celu_ as celu_
+from torchlike._layers import channel_shuffle as channel_shuffle
 from torchlike._layers import constant_pad_nd as constant_pad_nd
 from torchlike._layers import conv1d as conv1d
 from torchlike._layers import conv2d as conv2d
@@ -114,6 +115,7 @@ from torchlike._layers import conv3d as conv3d
 from torchlike._layers import conv_transpose1d as conv_transpose1d
 from torchlike._layers import conv_transpose2d as conv_transpose2d
 from torchlike._layers import conv_transpose3d as conv_transpose3d
+from torchlike._layers import cosine_similarity as cosine_similarity
 from torchlike._layers import dropout as dropout
 from torchlike._layers import dropout_ as dropout_
 from torchlike._layers import embedding as embedding
@@ -128,6 +130,10 @@ from torchlike._layers import max_pool1d as max_pool1d
 from torchlike._layers import max_pool1d_with_indices as max_pool1d_with_indices
 from torchlike._layers import max_pool2d as max_pool2d
 from torchlike._layers import max_pool3d as max_pool3d
+from torchlike._layers import native_channel_shuffle as native_channel_shuffle
+from torchlike._layers import pairwise_distance as pairwise_distance
+from torchlike._layers import pixel_shuffle as pixel_shuffle
+from torchlike._layers import pixel_unshuffle as pixel_unshuffle
 from torchlike._layers import prelu as prelu
 from torchlike._layers import rms_norm as rms_norm
 from torchlike._layers import rrelu as rrelu
@@ -147,6 +153,13 @@ from torchlike._legacy import IntTensor as IntTensor
 from torchlike._legacy import LongTensor as LongTensor
 from torchlike._legacy import ShortTensor as ShortTensor
 from torchlike._legacy import set_default_tensor_type as set_default_tensor_type
+from torchlike._losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from torchlike._losses import cosine_embedding_loss as cosine_embedding_loss
+from torchlike._losses import hinge_embedding_loss as hinge_embedding_loss
+from torchlike._losses import kl_div as kl_div
+from torchlike._losses import margin_ranking_loss as margin_ranking_loss
+from torchlike._losses import poisson_nll_loss as poisson_nll_loss
+from torchlike._losses import triplet_margin_loss as triplet_margin_loss
 from torchlike._printing import set_printoptions as set_printoptions
 from torchlike._settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from torchlike._settings import compiled_with_cxx11_abi as compiled_with_cxx11_abi
@@ -532,7 +545,7 @@ def orgqr(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor: .
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False, *, out: Tensor | None = None) -> Tensor: ...
 def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def pca_lowrank(A: Tensor, q: _int | None = None, center: _bool = True, niter: _int = 2) -> _tuple[Tensor, Tensor, Tensor]: ...
-def pdist(input: Tensor, p: _float = 2.0) -> Tensor: ...
+def pdist(input: Tensor, p: _float = 2) -> Tensor: ...
 def permute(input: Tensor, dims: _int | Sequence[_int]) -> Tensor: ...
 def permute_copy(input: Tensor, dims: _int | Sequence[_int], *, out: Tensor | None = None) -> Tensor: ...
 def pinverse(input: Tensor, rcond: _float = 1e-15) -> Tensor: ...
