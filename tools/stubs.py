@@ -168,8 +168,13 @@ def _of_op(record: Op, name: str, form: str) -> str:
 
 def _of_function(function: Any, name: str, method: bool) -> str:
     """The stub of an ordinary function, or of one that serves as a method."""
-    scope = inspect.unwrap(function).__globals__
-    signature = inspect.signature(function)
+    declared = inspect.unwrap(function)
+    scope = declared.__globals__
+    # What is documented may take less: the declaration counts.
+    shown = vars(declared).pop("__signature__", None)
+    signature = inspect.signature(declared)
+    if shown is not None:
+        declared.__signature__ = shown
     parts: list[str] = []
     for number, p in enumerate(signature.parameters.values()):
         if method and number == 0:

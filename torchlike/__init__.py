@@ -3,6 +3,7 @@
 from math import e, inf, nan, pi
 
 from torchlike import (
+    _documented,
     autograd,
     compiler,
     cuda,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from torchlike._core.dtype import dtype
 from torchlike._core.tensor_state import TensorBase
 
 
@@ -42,6 +43,15 @@ def as_ints(function: str, name: str, position: int, given: Any) -> tuple[int, .
             x = operator.index(x)
         found.append(x)
     return tuple(found)
+
+
+def check_kind(function: str, name: str, annotation: str, value: Any) -> None:
+    """Refuse a static argument that is no bool (or dtype, or None) where one is declared."""
+    if value is None and annotation.endswith("| None"):
+        return
+    wanted = "torch.dtype" if "dtype" in annotation.lower() else "bool"
+    if not isinstance(value, dtype if wanted == "torch.dtype" else bool | np.bool_):
+        raise TypeError(f"{function}(): argument '{name}' must be {wanted}, not {type(value).__name__}")
 
 
 def _not_an_int(function: str, name: str, place: int, kind: str) -> TypeError:

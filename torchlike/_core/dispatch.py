@@ -646,6 +646,9 @@ def _number_of(tensor: TensorBase) -> Any:
     return np.asarray(array_of(tensor)).item()
 
 
+# The annotations of static parameters whose type PyTorch's parser checks.
+_CHECKED = frozenset({"bool", "bool | None", "Dtype | None", "dtypes.dtype | None"})
+
 _DTYPES = {float: "float64", int: "int64", bool: "bool", complex: "complex128"}
 
 
@@ -660,6 +663,8 @@ def plain_statics(op: Op, statics: tuple[Any, ...]) -> tuple[Any, ...]:
             value = arguments.as_int(op.name.strip("_"), p.name, p.position + 1, value)
         elif isinstance(value, type) and value in _DTYPES:
             value = BY_NAME[_DTYPES[value]]
+        elif p.annotation in _CHECKED and (type(value) is not bool or "dtype" in p.annotation):
+            arguments.check_kind(op.name.strip("_"), p.name, p.annotation, value)
         fixed.append(value)
     return tuple(fixed)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 # PyTorch's C++ scalar-type names, which its error messages use instead of the Python dtype names.
@@ -133,9 +133,23 @@ _C_TYPE_NAMES = {
 }
 
 
-def invalid_combination(function: str, given: Sequence[Any], *signatures: str) -> NoReturn:
-    """Raise the TypeError for arguments that fit none of a function's signatures."""
-    names = ", ".join(type(x).__name__ for x in given)
+def type_text(value: Any) -> str:
+    """Return the type of an argument as messages show it: int, Tensor, torch.device, numpy.float32."""
+    kind = type(value)
+    if kind.__module__ == "numpy" and kind.__name__ != "ndarray":
+        return f"numpy.{kind.__name__}"
+    return f"torch.{kind.__name__}" if kind.__name__ in _TORCH_TYPES and kind.__module__ == "torch" else kind.__name__
+
+
+_TORCH_TYPES = frozenset({"Size", "device", "dtype", "layout", "memory_format"})
+
+
+def invalid_combination(
+    function: str, given: Sequence[Any], *signatures: str, named: Mapping[str, Any] | None = None
+) -> NoReturn:
+    """Raise the TypeError for arguments, by position and by name, that fit none of a function's signatures."""
+    shown = [type_text(x) for x in given] + [f"{name}={type_text(x)}" for name, x in (named or {}).items()]
+    names = ", ".join(shown)
     expected = "".join(f" * {signature}\n" for signature in signatures)
     raise TypeError(
         f"{function}() received an invalid combination of arguments - got ({names}), but expected one of:\n{expected}"

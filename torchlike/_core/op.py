@@ -28,6 +28,7 @@ from torchlike._core.promote import (
     INT_TO_FLOAT_WIDE,
     NO_OPMATH,
 )
+from torchlike._core.signatures import MISSING, Callee, Fitting, Parameter, heads_of, of_method, signature_of
 from torchlike._core.tensor_state import TensorBase
 
 __all__ = [
@@ -55,6 +56,9 @@ __all__ = [
     "overloads",
     "registry",
 ]
+
+# The namespaces whose functions PyTorch calls through its argument parser, with NumPy's names and errors of its own.
+_PARSED = ("", "linalg", "fft", "special")
 
 # What a body sees. The names themselves carry the meaning: they are read from the annotation's text.
 Array = jax.Array
@@ -317,17 +321,18 @@ def composite(
     ``method="only"`` keeps it out of the namespace. ``asked`` says whose ``__torch_function__`` takes it over: "all",
     "modes" or "nobody".
     """
-    asking = {"all": override.asking, "modes": override.asking_modes, "nobody": lambda f: f}[asked]
+    asking = {"all": override.asking, "modes": override.asking_modes, "nobody": lambda f, _: f}[asked]
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         namespace = _namespace(function.__module__)
         public = name or function.__name__
         has_method = (namespace == "") if method is None else bool(method)
-        result = asking(function)
+        result = asking(function, _fitting(function, public, namespace, "function"))
         if method != "only":
             _register(result, public, namespace, None, has_method)
         if has_method:
-            twin = asking(function)
+            form = "method" if method == "only" else "shared method"
+            twin = asking(function, _fitting(function, public, namespace, form))
             if twin is not function:
                 twin.__qualname__ = f"Tensor.{public}"
             _attach(public, twin)
@@ -337,50 +342,61 @@ def composite(
     return declare if function is None else declare(function)
 
 
+def _fitting(function: Callable[..., Any], name: str, namespace: str, form: str) -> Fitting | None:
+    """What is done with arguments that do not fit a function that PyTorch serves through its parser."""
+    return Fitting(function, name, form) if namespace in _PARSED else None
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Generated functions
 
 
+def _callee(record: Op, form: str, name: str) -> Callee:
+    """The parameters of an operator's public function, method or in-place method."""
+    method = form != "function"
+    parameters = []
+    for p in record.params:
+        own = "self" if method and p.position == 0 and p.name == "input" else p.name
+        default = MISSING if p.default is inspect.Parameter.empty else p.default
+        parameters.append(Parameter(own, default, p.keyword_only))
+    if record.out and form == "function":
+        parameters.append(Parameter("out", None, True))
+    return Callee(name, form, parameters)
+
+
+def _heads_with_sizes(record: Op, name: str, scope: dict[str, Any]) -> tuple[list[str], str]:
+    """The parameters of a method that takes sizes one by one, and the line that gathers them."""
+    sizes = next(p.name for p in record.params if p.kind == "varints")
+    scope["_given"] = given_ints
+    heads = ["self" if p.position == 0 else f"*{p.name}" for p in record.params]
+    gathered = f'_given("{name}", "{sizes}", {sizes}, named)'
+    condition = f"named or len({sizes}) < 2 and not ({sizes} and type({sizes}[0]) is int)"
+    return [*heads, "**named"], f"if {condition}: {sizes} = {gathered}"
+
+
 def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., Any]:
     """Compile the public function, the method or the in-place method of an operator, under its name or an alias."""
-    public = name or record.name
     scope: dict[str, Any] = {"_op": record}
     method = form != "function"
-    heads: list[str] = []
+    name = (name or record.name) + ("_" if form == "inplace" else "")
+    callee = _callee(record, form, name)
+    if method and any(p.kind == "varints" for p in record.params):
+        heads, line = _heads_with_sizes(record, name, scope)
+    else:
+        heads, line = heads_of(callee, scope)
     prologue: list[str] = []
-    star = False
-    for p in record.params:
-        name = "self" if method and p.position == 0 and p.name == "input" else p.name
-        if p.keyword_only and not star:
-            heads.append("*")
-            star = True
-        if p.kind == "varints" and method:
-            heads.append(f"*{name}")
-            star = True
-            scope["_given"] = given_ints
-            named = f'_given("{public}", "{name}", {name}, named)'
-            prologue.append(
-                f"if named or len({name}) < 2 and not ({name} and type({name}[0]) is int): {name} = {named}"
-            )
-        elif p.default is inspect.Parameter.empty:
-            heads.append(name)
-        else:
-            scope[f"_default_{p.name}"] = p.default
-            heads.append(f"{name}=_default_{p.name}")
-    takes_out = record.out and form == "function"
-    if takes_out:
-        heads.extend(["out=None"] if star else ["*", "out=None"])
+    takes_out = record.out and not method
 
     def text(params: tuple[Param, ...]) -> str:
         first = record.params[0].name if record.params else ""
         parts = []
         for p in params:
-            name = "self" if method and p.name == first == "input" else p.name
+            own = "self" if method and p.name == first == "input" else p.name
             if p.kind == "scalar" and has_value(p):
                 # A Scalar left at its default is built into the kernel: handing a number to jit costs 2 us of a call's
                 # 8.
-                name = f"None if {name} is _default_{p.name} else {name}"
-            parts.append(name)
+                own = f"None if {own} is _default_{p.name} else {own}"
+            parts.append(own)
         return "(" + ", ".join(parts) + ("," if parts else "") + ")"
 
     operands, statics = text(record.operand_params), text(record.static_params)
@@ -394,20 +410,25 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
         target, tail = "call_inplace", ""
     home = keeping if record.residuals == "vjp" else dispatch
     scope["_call"] = getattr(home, target)
-    name = public + ("_" if form == "inplace" else "")
     if record.check is not None:
         scope["_check"] = record.check
         prologue.append(f"_check{text(record.params)}")
-    if "_given" in scope:
-        heads.append("**named")
-    lines = [f"def {name}({', '.join(heads)}):", *prologue, f"return _call(_op, {operands}, {statics}{tail})"]
-    exec(compile("\n    ".join(lines), f"<torchlike operator {name}>", "exec"), scope)  # noqa: S102 - as dataclasses do
+    body = [*prologue, f"return _call(_op, {operands}, {statics}{tail})"]
+    if method:
+        scope["_of_method"] = of_method
+        caught = ["except TypeError as error:", "    raise _of_method(error) from error.__cause__"]
+        body = ["try:", *("    " + line for line in body), *caught]
+    source = "\n    ".join([f"def {name}({', '.join(heads)}):", line, *body])
+    exec(compile(source, f"<torchlike operator {name}>", "exec"), scope)  # noqa: S102 - as dataclasses do
     function: Callable[..., Any] = scope[name]
+    callee.function = function
     function.__doc__ = record.body.__doc__
     function.__module__ = "torchlike" + ("." + record.namespace if record.namespace else "")
     function.__qualname__ = f"Tensor.{name}" if method else name
     function.__wrapped_body__ = record.body  # type: ignore[attr-defined]
     override.forms[function.__code__, record] = function
+    if "_rebind" in scope:
+        function.__signature__ = signature_of(callee.parameters)  # type: ignore[attr-defined]
     return function
 
 

@@ -7,12 +7,12 @@ Functions composed of operators are wrapped in `asking`, so that they are asked 
 from __future__ import annotations
 
 import functools
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import CodeType
 from typing import Any, TypeVar
 
+from torchlike._core.signatures import Fitting, of_method
 from torchlike._core.tensor_state import TensorBase, classes, modes
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -155,7 +155,7 @@ def calling(op: Any) -> Callable[..., Any]:
     return function
 
 
-def asking_modes(function: F) -> F:
+def asking_modes(function: F, fitting: Fitting | None) -> F:
     """Wrap a function that makes tensors from nothing: only modes are asked about it."""
 
     @functools.wraps(function)
@@ -165,15 +165,16 @@ def asking_modes(function: F) -> F:
         try:
             return function(*args, **kwargs)
         except TypeError as error:
-            if error.__traceback__ is not None and error.__traceback__.tb_next is None:
-                raise TypeError(_as_parser_says(str(error))) from None
-            raise
+            return _misfit(fitting, error, args, kwargs)
 
     return asked  # type: ignore[return-value]
 
 
-def asking(function: F) -> F:
-    """Wrap a function that is composed of others, so that it is asked about as a whole."""
+def asking(function: F, fitting: Fitting | None) -> F:
+    """Wrap a function that is composed of others, so that it is asked about as a whole.
+
+    ``fitting`` has an answer to arguments that do not fit.
+    """
 
     @functools.wraps(function)
     def asked(*args: Any, **kwargs: Any) -> Any:
@@ -193,25 +194,22 @@ def asking(function: F) -> F:
         try:
             return function(*args, **kwargs)
         except TypeError as error:
-            if reworded and error.__traceback__ is not None and error.__traceback__.tb_next is None:
-                raise TypeError(_as_parser_says(str(error))) from None
-            raise
+            return _misfit(fitting, error, args, kwargs)
 
-    reworded = function.__module__.startswith(("torchlike.ops.", "torchlike._construct"))
     return asked  # type: ignore[return-value]
 
 
-_MISSING = re.compile(r"(?:Tensor\.)?(\w+)\(\) missing (\d+) required (?:positional|keyword-only) arguments?: (.*)")
-
-
-def _as_parser_says(message: str) -> str:
-    """Python's words for arguments that do not fit, in those of PyTorch's parser of arguments."""
-    found = _MISSING.fullmatch(message)
-    if found is None:
-        return message
-    function, count, names = found.groups()
-    listed = ", ".join(f'"{name}"' for name in re.findall(r"'(\w+)'", names))
-    return f"{function}() missing {count} required positional arguments: {listed}"
+def _misfit(fitting: Fitting | None, error: TypeError, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a call gives in which a TypeError was raised: by the call itself, or within the function."""
+    if fitting is None:
+        raise error
+    trace = error.__traceback__
+    if trace is not None and trace.tb_next is None:
+        return fitting.again(args, kwargs, error)
+    told = of_method(error) if fitting.shared else error
+    if told is error:
+        raise error
+    raise told from error.__cause__
 
 
 _NOBODY = object()

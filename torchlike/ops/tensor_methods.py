@@ -318,7 +318,7 @@ def __reversed__(self: Tensor) -> Tensor:
 @composite(method="only")
 def __rmatmul__(self: Tensor, other: Tensor) -> Tensor:
     """Return ``other @ self``."""
-    return matmul(other, self)
+    return matmul(other, self) if isinstance(other, TensorBase) else NotImplemented
 
 
 @composite(method="only")
