@@ -10,6 +10,7 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
+from torchlike import _documented as _documented
 from torchlike import autograd as autograd
 from torchlike import compiler as compiler
 from torchlike import cuda as cuda
