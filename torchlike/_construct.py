@@ -247,6 +247,8 @@ def _shape(data: Any) -> tuple[int, ...]:
         if isinstance(data, TensorBase):
             return (*shape, *dispatch.shape_of(data))
         if isinstance(data, str):
+            if shape:
+                raise ValueError("too many dimensions 'str'")
             raise TypeError("new(): invalid data type 'str'")
         if not _is_sequence(data):
             return tuple(shape)

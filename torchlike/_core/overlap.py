@@ -56,6 +56,8 @@ _OUT_APART = frozenset(
         "concatenate",
         "gather",
         "index_select",
+        "kthvalue",
+        "masked_select",
         "stack",
         "take",
     }

@@ -41,6 +41,7 @@ _NUMBERS = ("alpha", "beta", "value")
 
 # The functions that PyTorch has several signatures of: arguments that fit none are told by all of them.
 _OVERLOADED_NAMES = """
+    eye linspace logspace
     add addbmm addcdiv addcmul addmm addmv addr all any argsort baddbmm bernoulli bitwise_and bitwise_left_shift
     bitwise_or bitwise_right_shift bitwise_xor bmm bucketize clamp clamp_max clamp_min clip copysign
     count_nonzero cumulative_trapezoid dequantize div divide dsplit eq fill float_power floor_divide fmod ge

@@ -14,6 +14,11 @@ def widened(x: Array) -> Array:
     return x.astype(jnp.float32) if x.dtype in (jnp.float16, jnp.bfloat16) else x
 
 
+def spread(x: Array, shape: tuple[int, ...]) -> Array:
+    """An array broadcast to a shape; the gradient of halves is summed in float32 and rounded once."""
+    return jnp.broadcast_to(widened(x), shape).astype(x.dtype)
+
+
 def expanded(x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
     """A reduced array with its reduced dimensions (of size one) in place."""
     return x if keepdim else jnp.expand_dims(x, dims)

@@ -15,7 +15,7 @@ from torchlike._core import device as devices
 from torchlike._core import dispatch, layout
 from torchlike._core import dtype as dtypes
 from torchlike._core.arguments import as_ints, is_int
-from torchlike._core.errors import check, scalar_type
+from torchlike._core.errors import check, invalid_combination, scalar_type
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops._geometry import show
 
@@ -38,6 +38,10 @@ def sizes(function: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple
         if not is_int(one):
             return as_ints(function, "size", 1, one)
     elif not given:
+        if function in ("rand", "randn"):
+            invalid_combination(
+                function, (), "(tuple of ints size, *, torch.Generator generator)", "(tuple of ints size)"
+            )
         raise TypeError(f'{function}() missing 1 required positional arguments: "size"')
     return as_ints(function, "size", 1, given)
 

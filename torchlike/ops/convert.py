@@ -312,13 +312,16 @@ def broadcast_shapes(*shapes: Any) -> Any:
     plain = [(s,) if isinstance(s, int) else tuple(int(n) for n in s) for s in shapes]
     ndim = max(map(len, plain), default=0)
     result = [1] * ndim
-    for shape in plain:
+    for number, shape in enumerate(plain):
         for i in range(1, len(shape) + 1):
             n = shape[-i]
-            errors.check(n >= 0, f"Trying to create tensor with negative dimension ({n}): ({n})")
+            errors.check(n >= 0, "Attempting to broadcast a dimension with negative length!", ValueError)
             if n in (1, result[-i]):
                 continue
-            if result[-i] != 1:
-                raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape")
+            errors.check(
+                result[-i] == 1,
+                f"Attempting to broadcast a dimension of length {n} at {-i}! Mismatching argument at index {number} had"
+                f" {shape}; but expected shape should be broadcastable to {result}",
+            )
             result[-i] = n
     return Size(result)

@@ -13,7 +13,7 @@ from torchlike._core import dispatch, errors, layout
 from torchlike._core import dtype as dtypes
 from torchlike._core.arguments import as_ints
 from torchlike._core.errors import check, scalar_type
-from torchlike._core.op import Array, composite, op
+from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.promote import of_number
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry
@@ -572,3 +572,20 @@ def polar(abs: Array, angle: Array) -> Array:
     shape = errors.broadcast_shapes(abs.shape, angle.shape)
     abs, angle = jnp.broadcast_to(abs, shape), jnp.broadcast_to(angle, shape)
     return lax.complex(abs * jnp.cos(angle), abs * jnp.sin(angle))
+
+
+@defvjp(polar)
+def _(grad: Any, inputs: Any, outputs: Any) -> Any:
+    # Through the direction of the result, which turns around where an absolute value is negative.
+    (result,) = outputs
+    length = jnp.abs(result)
+    inverse = jnp.where(length == 0, 0, 1 / jnp.where(length == 0, 1, length))
+    to_abs = (grad * lax.complex(result.real * inverse, result.imag * inverse)).real
+    to_angle = -(grad * result).imag
+    return _unbroadcast(to_abs, inputs[0].shape), _unbroadcast(to_angle, inputs[1].shape)
+
+
+def _unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
+    lead = grad.ndim - len(shape)
+    dims = tuple(i for i in range(grad.ndim) if i < lead or (shape[i - lead] == 1 and grad.shape[i] != 1))
+    return jnp.sum(grad, dims, keepdims=True).reshape(shape)

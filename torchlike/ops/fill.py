@@ -9,12 +9,13 @@ import numpy as np
 
 from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
-from torchlike._core.errors import check
+from torchlike._core.errors import check, invalid_combination
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, Scalar, composite, op
 from torchlike._core.tensor_state import TensorBase
+from torchlike.ops._relay import lay_like
 
-__all__ = ["fill", "fill_", "zero", "zero_"]
+__all__ = ["fill", "fill_", "zero_"]
 
 _C_TYPES = {
     "int8": "int8_t",
@@ -88,6 +89,12 @@ def _zero(input: Array) -> Array:
     return jnp.zeros(input.shape, input.dtype)
 
 
+def _check_value(name: str, given: tuple[Any, ...]) -> None:
+    if not isinstance(given[-1], bool | int | float | complex | np.generic):
+        own = "" if len(given) == 1 else "Tensor input, "
+        invalid_combination(name, given, f"({own}Tensor value)", f"({own}Number value)")
+
+
 @composite(method=False)
 def fill(input: Any, value: Any) -> Any:
     """Return a tensor like ``input`` with every element ``value`` (a number or a 0-dim tensor).
@@ -96,9 +103,10 @@ def fill(input: Any, value: Any) -> Any:
     tensor([3., 3.])
     """
     if isinstance(value, TensorBase):
-        return _fill_tensor(input, value)
+        return lay_like(_fill_tensor(input, value), input)
+    _check_value("fill", (input, value))
     check_fits(value, dispatch.geometry_of(input).dtype)
-    return _fill_number(input, value)
+    return lay_like(_fill_number(input, value), input)
 
 
 @composite
@@ -110,14 +118,9 @@ def fill_(input: Any, value: Any) -> Any:
     """
     if isinstance(value, TensorBase):
         return _fill_with_tensor.op.inplace_function(input, value)
+    _check_value("fill_", (value,))
     check_fits(value, dispatch.geometry_of(input).dtype)
     return _fill_with_number.op.inplace_function(input, value)
-
-
-@composite(method=False)
-def zero(input: Any) -> Any:
-    """Return zeros in the shape and type of ``input``."""
-    return _zero(input)
 
 
 @composite

@@ -18,6 +18,7 @@ from torchlike._core.op import NO_OPMATH, Array, Arrays, VarInts, composite, def
 from torchlike._core.promote import can_cast, compute_and_result
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.warn import warn
+from torchlike.ops._arrays import spread
 from torchlike.ops._fill import check_sizes
 from torchlike.ops._geometry import show
 from torchlike.ops.index import index_select
@@ -297,8 +298,8 @@ def _repeated(input: Array, repeats: Any) -> Array:
     size = tuple([n * r for n, r in zip(shape, repeats, strict=True)])
     check_sizes(size)
     twice = [x for n in shape for x in (1, n)]
-    spread = [x for n, r in zip(shape, repeats, strict=True) for x in (r, n)]
-    return jnp.broadcast_to(input.reshape(twice), spread).reshape(size)
+    blocks = tuple([x for n, r in zip(shape, repeats, strict=True) for x in (r, n)])
+    return spread(input.reshape(twice), blocks).reshape(size)
 
 
 @op(method="only")

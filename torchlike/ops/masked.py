@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._core import dispatch, layout
+from torchlike._core import dispatch, layout, overlap
 from torchlike._core.errors import broadcast_shapes, check, scalar_type
 from torchlike._core.kernels import cast
 from torchlike._core.lifted import Batched, no_dynamic_shape
@@ -284,6 +284,8 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     shape = broadcast_shapes(dispatch.shape_of(mask), dispatch.shape_of(input))
     positions = np.flatnonzero(np.broadcast_to(values_of(mask), shape))
     at = dispatch.wrap_host(positions.astype(index_type(max(positions.size, 1))), dispatch.device_of(input))
+    if isinstance(out, TensorBase) and out._storage is mask._storage:
+        overlap.check_out("masked_select", False, dispatch.geometry_of(out), dispatch.geometry_of(mask))
     return _masked_select(input, shape, at, out=out)
 
 

@@ -21,7 +21,7 @@ from torchlike._core.errors import check, invalid_combination, not_implemented, 
 from torchlike._core.op import composite
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.warn import warn
-from torchlike.ops._checks import BARE, BOOL, COMPLEX
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, UNSIGNED
 from torchlike.ops._fill import check_options, compiled, dtype_argument, finished, number
 
 __all__ = ["arange", "eye", "linspace", "logspace", "range", "tril_indices", "triu_indices"]
@@ -202,9 +202,10 @@ def range(
 def _spaced(
     function: str, start: Any, end: Any, steps: Any, dtype: Any, out: Tensor | None
 ) -> tuple[Any, Any, int, dtypes.dtype]:
-    if not isinstance(steps, int) or isinstance(steps, bool):
-        given = ", ".join(type(x).__name__ for x in (start, end, steps))
-        raise TypeError(f"{function}() received an invalid combination of arguments - got ({given})")
+    plain = isinstance(steps, int) and not isinstance(steps, bool)
+    if not plain or not all(isinstance(x, TensorBase | int | float | complex | np.number) for x in (start, end)):
+        signatures = [f"({a} start, {b} end, int steps)" for a in ("Tensor", "Number") for b in ("Tensor", "Number")]
+        invalid_combination(function, (start, end, steps), *signatures)
     for name, x in (("start", start), ("end", end)):
         if isinstance(x, TensorBase):
             ndim = len(dispatch.shape_of(x))
@@ -348,6 +349,8 @@ def eye(
     check(n >= 0, f"n must be greater or equal to 0, got {n}")
     check(columns >= 0, f"m must be greater or equal to 0, got {columns}")
     wanted = _out_dtype(dtype_argument("eye", dtype), out) or dtypes.get_default_dtype()
+    if wanted.np in UNSIGNED:
+        not_implemented("eye", wanted)
     place = devices.resolve(device) if out is None else dispatch.device_of(out)
     key = ("eye", n, columns, wanted, place)
     array = compiled(key, lambda: jnp.eye(n, columns, dtype=wanted.np), place, (n, columns), wanted)()

@@ -409,8 +409,6 @@ def normal(
     if size is not None:
         return _normal_of_size(mean, std, size, stream, out, dtype, layout, device, pin_memory, requires_grad)
     if not isinstance(mean, TensorBase) and not tensors[1]:
-        if isinstance(mean, (int, float)) and std == 1.0:
-            raise TypeError(f"normal(): argument 'mean' (position 1) must be Tensor, not {type(mean).__name__}")
         invalid_combination(
             "normal",
             (mean, std),

@@ -454,6 +454,16 @@ def _as_strided_scatter(input: Array, src: Array, size: Ints, stride: Ints, offs
     return memory.at[written].set(src.astype(input.dtype))[places]
 
 
+@defvjp(_as_strided_scatter)
+def _(grad: Any, inputs: Any, outputs: Any, size: Ints, stride: Ints, offset: int, origin: Any) -> Any:
+    # PyTorch gives the input the gradient of what was replaced, and so is this.
+    input, src = inputs
+    places, written = memory_places(input.shape, *origin), memory_places(size, stride, offset)
+    extent = 1 + max(places.max(initial=0), written.max(initial=0))
+    part = jnp.zeros(extent, grad.dtype).at[places].set(grad)[written]
+    return jnp.zeros(extent, grad.dtype).at[written].set(part)[places], part.astype(src.dtype)
+
+
 @composite
 def as_strided_scatter(
     input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None

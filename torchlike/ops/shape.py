@@ -16,6 +16,7 @@ from torchlike._core.op import Array, VarInts, composite, op
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.views import Geometry
 from torchlike._core.warn import warn
+from torchlike.ops._arrays import spread
 from torchlike.ops._geometry import Ints, expanded, infer_size, of_shape, permuted, show, viewed
 
 __all__ = [
@@ -513,7 +514,7 @@ def expand(input: Array, size: VarInts) -> Array:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    return jnp.broadcast_to(input, expanded(of_shape(input), size).size)
+    return spread(input, expanded(of_shape(input), size).size)
 
 
 @composite(method="only")
