@@ -9,10 +9,10 @@ import re
 from types import ModuleType
 
 import torchlike
-from benchmarks import compiled, operations, optimizers, report, training
+from benchmarks import compiled, heavy, operations, optimizers, report, training
 from benchmarks.measure import measure
 
-CASES = [*operations.CASES, *optimizers.CASES, *training.CASES, *compiled.CASES]
+CASES = [*operations.CASES, *optimizers.CASES, *training.CASES, *compiled.CASES, *heavy.CASES]
 
 
 def real_torch() -> ModuleType | None:
