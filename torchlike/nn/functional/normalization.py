@@ -45,13 +45,15 @@ def _moments(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array,
 
 
 def _back(
-    grad: Array, x: Array, mean: Array, inverse: Array, axes: tuple[int, ...], by_mean: Array, by_inverse: Array
+    grad: Array, centred: Array, inverse: Array, sums: tuple[Array, Array], count: int, by_mean: Array, by_inverse: Array
 ) -> Array:
-    """The gradient of ``x`` through ``(x - mean) * inverse``, and through the statistics where they are used."""
-    count = math.prod(x.shape[a] for a in axes)
-    centred = (x - mean) * inverse
-    inner = jnp.sum(grad, axes, keepdims=True) + centred * jnp.sum(grad * centred, axes, keepdims=True)
-    direct = inverse * (grad - inner / count)
+    """The gradient of ``x`` through ``(x - mean) * inverse``, and through the statistics where they are used.
+
+    ``sums`` are those of the gradient and of its product with ``centred``, over the ``count`` elements that were
+    normalised together. They are computed once and serve the parameters, too: XLA fuses each sum with everything it is
+    made from, and one more pass over the input costs more than all the rest.
+    """
+    direct = inverse * (grad - (sums[0] + centred * sums[1]) / count)
     return direct + by_mean / count - by_inverse * inverse * inverse * centred / count
 
 
@@ -112,12 +114,24 @@ def _(grad, inputs, outputs, normalized_shape, eps):
     input, weight, bias = inputs
     _, mean, inverse = outputs
     x, g = _wide(input), _wide(grad[0])
-    axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))
-    rows = tuple(range(x.ndim - len(normalized_shape)))
-    by_weight = None if weight is None else jnp.sum(g * ((x - mean) * inverse), rows)
-    by_bias = None if bias is None else jnp.sum(g, rows)
-    scaled = g if weight is None else g * _wide(weight)
-    return _back(scaled, x, mean, inverse, axes, grad[1], grad[2]), by_weight, by_bias
+    count = math.prod(normalized_shape)
+    # As matrices, and the sums as products with vectors: four fused reductions of one array take four times as long.
+    rows = math.prod(x.shape[: x.ndim - len(normalized_shape)])
+    x, g, mean, inverse, by_mean, by_inverse = [
+        a.reshape(rows, count if a is x or a is g else 1) for a in (x, g, mean, inverse, grad[1], grad[2])
+    ]
+    factor = jnp.ones(count, x.dtype) if weight is None else _wide(weight).reshape(count)
+    centred = (x - mean) * inverse
+    product = g * centred
+    by_weight = None if weight is None else jnp.matmul(jnp.ones(rows, x.dtype), product, precision="highest")
+    by_bias = None if bias is None else jnp.sum(g, 0)
+    sums = tuple(jnp.matmul(a, factor, precision="highest")[:, None] for a in (g, product))
+    by_input = _back(g * factor, centred, inverse, sums, count, by_mean, by_inverse)
+    return (
+        by_input.reshape(input.shape),
+        None if by_weight is None else by_weight.reshape(weight.shape),
+        None if by_bias is None else by_bias.reshape(bias.shape),
+    )
 
 
 @composite
@@ -209,14 +223,21 @@ def _(grad, inputs, outputs, num_groups, eps):
     input, weight, bias = inputs
     _, mean, inverse = outputs
     x, g = _wide(input), _wide(grad[0])
-    shape = (x.shape[0], num_groups, x.size // max(x.shape[0] * num_groups, 1))
-    grouped = x.reshape(shape)
-    others = (0, *range(2, x.ndim))
-    by_bias = None if bias is None else jnp.sum(g, others)
-    by_weight = None if weight is None else jnp.sum(g * ((grouped - mean) * inverse).reshape(x.shape), others)
-    scaled = g if weight is None else g * _by_channel(weight, x.ndim)
-    by_input = _back(scaled.reshape(shape), grouped, mean, inverse, (2,), grad[1], grad[2])
-    return by_input.reshape(x.shape), by_weight, by_bias
+    batch, channels = x.shape[:2]
+    # The sums of each channel are made first; those of a group and those of the batch are made of them.
+    shape = (batch, num_groups, channels // num_groups, x.size // max(batch * channels, 1))
+    x, g, mean, inverse, by_mean, by_inverse = [
+        a.reshape(shape if a is x or a is g else (batch, num_groups, 1, 1))
+        for a in (x, g, mean, inverse, grad[1], grad[2])
+    ]
+    centred = (x - mean) * inverse
+    sums = (jnp.sum(g, 3, keepdims=True), jnp.sum(g * centred, 3, keepdims=True))
+    by_bias = None if bias is None else jnp.sum(sums[0], (0, 3)).reshape(channels)
+    by_weight = None if weight is None else jnp.sum(sums[1], (0, 3)).reshape(channels)
+    factor = 1 if weight is None else _wide(weight).reshape(1, num_groups, -1, 1)
+    totals = (jnp.sum(sums[0] * factor, 2, keepdims=True), jnp.sum(sums[1] * factor, 2, keepdims=True))
+    by_input = _back(g * factor, centred, inverse, totals, shape[2] * shape[3], by_mean, by_inverse)
+    return by_input.reshape(input.shape), by_weight, by_bias
 
 
 def _by_channel(values: Array, dims: int) -> Array:
@@ -310,10 +331,13 @@ def _(grad, inputs, outputs, eps):
     mean, inverse = outputs[1:3]
     x, g = _wide(input), _wide(grad[0])
     axes = (0, *range(2, x.ndim))
-    by_bias = None if bias is None else jnp.sum(g, axes)
-    by_weight = None if weight is None else jnp.sum(g * ((x - mean) * inverse), axes)
-    scaled = g if weight is None else g * _by_channel(weight, x.ndim)
-    return _back(scaled, x, mean, inverse, axes, grad[1], grad[2]), by_weight, by_bias, None, None, None
+    centred = (x - mean) * inverse
+    sums = (jnp.sum(g, axes, keepdims=True), jnp.sum(g * centred, axes, keepdims=True))
+    factor = 1 if weight is None else _by_channel(weight, x.ndim)
+    count = x.size // max(x.shape[1], 1)
+    by_input = _back(g * factor, centred, inverse, (sums[0] * factor, sums[1] * factor), count, grad[1], grad[2])
+    by_weight, by_bias = (None if p is None else s.reshape(-1) for p, s in ((weight, sums[1]), (bias, sums[0])))
+    return by_input, by_weight, by_bias, None, None, None
 
 
 @op(method=False, node="NativeBatchNormBackward0")
