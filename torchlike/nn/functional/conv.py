@@ -6,13 +6,14 @@ import itertools
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
-from torchlike._core.op import Array, composite, op
+from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.nn.functional._shared import expect_tensor
 from torchlike.ops._checks import BARE, BOOL, refuse
 from torchlike.ops._geometry import show
@@ -138,7 +139,11 @@ def _convolve(
     if w.shape[1] == 1 and math.prod(kernel) <= _FEW:
         return _by_shifts(x, w, stride, padding, dilation, groups)
     if groups == 1 and set(kernel) == {1} and set(stride) == {1} and not any(sum(padding, ())):
-        return jnp.einsum("oi,ni...->no...", w.reshape(w.shape[:2]), x, precision=lax.Precision.HIGHEST)
+        # One product an element of the batch: contracting all of it at once would transpose the result.
+        flat = x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
+        matrices = jnp.broadcast_to(w.reshape(w.shape[:2]), (len(x), *w.shape[:2]))
+        result = jnp.matmul(matrices, flat, precision=lax.Precision.HIGHEST)
+        return result.reshape((len(x), w.shape[0], *x.shape[2:]))
     return lax.conv_general_dilated(
         x,
         w,
@@ -228,6 +233,41 @@ def _convolution(
     if bias is not None and result.shape[1] == bias.shape[0]:
         result = result + _opmath(bias).reshape((-1,) + (1,) * len(stride))
     return (result[0] if unbatched else result).astype(input.dtype)
+
+
+@defvjp(_convolution)
+def _(grad, inputs, outputs, stride, padding, dilation, groups, node):
+    """As jax has it, but for depthwise kernels without strides."""
+    statics = (stride, padding, dilation, groups, node)
+    present = [x for x in inputs if x is not None]
+    _, pullback = jax.vjp(lambda *given: _convolution.op.body(*given, *[None] * (3 - len(given)), *statics), *present)
+    by_input, by_weight, *by_bias = pullback(grad)
+    input, weight = inputs[:2]
+    spans = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    margins = tuple((span - a, span - b) for span, (a, b) in zip(spans, padding, strict=True))
+    depthwise = weight.shape[:2] == (groups, 1) and set(stride) == {1} and math.prod(weight.shape[2:]) <= _FEW
+    if depthwise and grad.size and min(min(m) for m in margins) >= 0:
+        x, g = (_opmath(a if input.ndim == weight.ndim else a[None]) for a in (input, grad))
+        flipped = jnp.flip(_opmath(weight), range(2, weight.ndim))
+        by_input = _by_shifts(g, flipped, stride, margins, dilation, groups).reshape(input.shape)
+        by_weight = _depthwise_weight(x, g, weight.shape[2:], padding, dilation).reshape(weight.shape)
+    return (by_input, by_weight, *by_bias, *[None] * (3 - len(present)))
+
+
+def _depthwise_weight(x: Array, g: Array, kernel: Ints, padding: tuple[tuple[int, int], ...], dilation: Ints) -> Array:
+    """For each channel and position of the kernel the product of the gradient with the input shifted by it.
+
+    One position after the other: all at once, XLA's CPU backend would first make a shifted copy for each.
+    """
+    x = jnp.pad(x, ((0, 0), (0, 0), *padding))
+    positions = np.array(list(itertools.product(*map(range, kernel)))) * np.array(dilation)
+    axes = (0, *range(2, g.ndim))
+
+    def at(start: Array) -> Array:
+        part = lax.dynamic_slice(x, (0, 0, *start), g.shape)
+        return jnp.sum(part * g, axes)
+
+    return lax.map(at, jnp.asarray(positions)).T
 
 
 @op(method=False, node=lambda pattern, node, **_: node)

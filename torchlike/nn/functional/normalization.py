@@ -45,7 +45,13 @@ def _moments(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array,
 
 
 def _back(
-    grad: Array, centred: Array, inverse: Array, sums: tuple[Array, Array], count: int, by_mean: Array, by_inverse: Array
+    grad: Array,
+    centred: Array,
+    inverse: Array,
+    sums: tuple[Array, Array],
+    count: int,
+    by_mean: Array,
+    by_inverse: Array,
 ) -> Array:
     """The gradient of ``x`` through ``(x - mean) * inverse``, and through the statistics where they are used.
 
