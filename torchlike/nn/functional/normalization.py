@@ -131,8 +131,8 @@ def _(grad, inputs, outputs, normalized_shape, eps):
     product = g * centred
     by_weight = None if weight is None else jnp.matmul(jnp.ones(rows, x.dtype), product, precision="highest")
     by_bias = None if bias is None else jnp.sum(g, 0)
-    sums = tuple(jnp.matmul(a, factor, precision="highest")[:, None] for a in (g, product))
-    by_input = _back(g * factor, centred, inverse, sums, count, by_mean, by_inverse)
+    first, second = (jnp.matmul(a, factor, precision="highest")[:, None] for a in (g, product))
+    by_input = _back(g * factor, centred, inverse, (first, second), count, by_mean, by_inverse)
     return (
         by_input.reshape(input.shape),
         None if by_weight is None else by_weight.reshape(weight.shape),
