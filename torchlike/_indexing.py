@@ -43,6 +43,10 @@ _NO_DIMENSION = (
 )
 
 
+def _no_dimension(index: int) -> str:
+    return f"index {index} is out of bounds for dimension 0 with size 0" if index else _NO_DIMENSION
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Reading
 
@@ -80,7 +84,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
 def _selected(self: Tensor, index: int) -> Tensor:
     shape = dispatch.shape_of(self)
     if not shape:
-        raise IndexError(_NO_DIMENSION)
+        raise IndexError(_no_dimension(index))
     size = shape[0]
     if not -size <= index < size:
         check(-(2**63) <= index < 2**63, "Overflow when unpacking long long", ValueError)
@@ -154,7 +158,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         index = (index,) if type(index) in (int, slice) else _as_tuple(index)
     if len(index) == 1 and not dispatch.shape_of(self):
         if isinstance(index[0], int) and not isinstance(index[0], bool):
-            raise IndexError(_NO_DIMENSION)
+            raise IndexError(_no_dimension(index[0]))
         check(not isinstance(index[0], slice), "slice() cannot be applied to a 0-dim tensor.", IndexError)
     view, indices = _viewed(self, index)
     if indices:
@@ -465,7 +469,8 @@ class _Chain:
     def slice(self, dim: int, item: slice) -> None:
         start, stop, step = _slice_bounds(item)
         size = dispatch.shape_of(self.tensor)[dim]
-        if span(size, start, stop, step) == (0, size) and step == 1:
+        # As PyTorch: looked at before negative bounds are counted from the end.
+        if not start and (stop is None or stop >= size) and step == 1:
             return
         self.tensor = dispatch.call_view(_slice.op, (self.tensor,), (dim, start, stop, step))
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from torchlike import _construct, _sharing
-from torchlike._core import dispatch, errors, override
+from torchlike._core import dispatch, errors, override, tape
 from torchlike._core import dtype as dtypes
 from torchlike._core.size import Size
 from torchlike._core.storage import Storage
@@ -74,19 +74,33 @@ def deep_copy(tensor: Any, memo: dict[int, Any]) -> Any:
             " https://github.com/pytorch/pytorch/pull/103001"
         )
     storage = tensor._storage
+    geometry = dispatch.geometry_of(tensor)
+    if geometry.conj or geometry.neg:
+        return _without_lazy_bits(tensor, memo)
     copied = memo.get(id(storage))
     if copied is None:
         copied = memo[id(storage)] = Storage(_duplicate(storage), storage.stride)
         memo.setdefault(id(memo), []).append(storage)  # ids in memo are good while the objects live
+    copied.version += 1  # PyTorch's copy begins empty and is set to its memory
     other = dispatch.wrap(None)
     other._storage = copied
     other._geometry = tensor._geometry
     other.__class__ = type(tensor)
     memo[id(tensor)] = other
-    other._requires_grad = tensor._requires_grad
+    other._requires_grad = tape.requires_grad(tensor)
     if tensor._grad is not None:
         other._grad = copy.deepcopy(tensor._grad, memo)
     other.__dict__.update(copy.deepcopy(tensor.__dict__, memo))
+    return other
+
+
+def _without_lazy_bits(tensor: Any, memo: dict[int, Any]) -> Any:
+    """A copy of a tensor that is still to be conjugated or negated: in its copy that is done."""
+    other = dispatch.wrap(dispatch.array_of(tensor))
+    other.__class__ = type(tensor)
+    other._requires_grad = tape.requires_grad(tensor)
+    other.__dict__.update(copy.deepcopy(tensor.__dict__, memo))
+    memo[id(tensor)] = other
     return other
 
 

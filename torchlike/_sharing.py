@@ -16,7 +16,7 @@ from torchlike._core import dtype as dtypes
 from torchlike._core.lifted import Batched, Lifted, array_below, is_unknown, no_item
 from torchlike._core.storage import HostStorage, Storage, host_storage
 from torchlike._core.tensor_state import TensorBase, classes, modes
-from torchlike._core.views import Geometry, contiguous_strides, physical_order
+from torchlike._core.views import Geometry, contiguous_strides
 from torchlike._core.warn import warn
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -342,26 +342,10 @@ def resize_(tensor: Any, sizes: tuple[Any, ...], memory_format: Any) -> Any:
         stride = layout.channels_last_strides(shape)
     if geometry.size == shape and (stride == geometry.stride or memory_format is layout.contiguous_format):
         return tensor
-    grow(tensor._storage, geometry.offset + math.prod(shape), geometry.dtype)
+    layout.grow(tensor._storage, geometry.offset + math.prod(shape), geometry.dtype)
     place(tensor, geometry._replace(size=shape, stride=stride))
     dispatch.touch(tensor)
     return tensor
-
-
-def grow(storage: Storage, count: int, dtype: dtypes.dtype) -> None:
-    """Make a storage hold at least ``count`` elements of a type; new memory is zero."""
-    have = storage.nbytes // dtype.itemsize
-    if count <= have:
-        return
-    array = storage.array
-    own = dtypes.BY_NUMPY[array.dtype]
-    flat = array if storage.stride is None else jnp.transpose(array, physical_order(array.shape, storage.stride))
-    total = -(-count * dtype.itemsize // own.itemsize)
-    flat = jnp.concatenate([flat.reshape(-1), jnp.zeros(total - flat.size, array.dtype)])
-    if not isinstance(array, jax.core.Tracer):
-        flat = jax.device_put(flat, array.device)
-    storage.settle()
-    storage.replace(flat)
 
 
 def place(tensor: Any, geometry: Geometry) -> None:
@@ -371,8 +355,22 @@ def place(tensor: Any, geometry: Geometry) -> None:
     tensor._value_version = -1
 
 
+class _Memory:
+    """A storage in the place of an ``UntypedStorage``."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Storage) -> None:
+        self._inner = inner
+
+
 def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) -> Any:
     """``Tensor.set_``: look at another storage, with a given geometry or the source's own."""
+    if isinstance(source, TensorBase) and size is not None:
+        # With a size of its own it is the memory that counts, not the tensor.
+        own = dispatch.geometry_of(source)
+        errors.check(own.is_contiguous, "passed in tensor to be used as storage must be contiguous")
+        source, storage_offset = _Memory(source._storage), own.offset + storage_offset
     if tensor._requires_grad or tensor._base is not None:
         dispatch.check_history(tensor, (source,))
     dtype = dispatch.geometry_of(tensor).dtype
@@ -399,12 +397,15 @@ def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) 
             if math.prod(shape)
             else 0
         )
-        grow(storage, last, dtype)
+        layout.grow(storage, last, dtype)
     tensors = [t for t in (tensor, source) if isinstance(t, TensorBase)]
-    recorded = modes.grad and any(tape.requires_grad(t) for t in tensors)
+    recorded = modes.grad and isinstance(source, TensorBase) and any(tape.requires_grad(t) for t in tensors)
     edges = tuple([tape.gradient_edge(t) for t in tensors]) if recorded else ()
+    before = tensor._storage
     _aim(tensor, storage, geometry)
     dispatch.touch(tensor)
+    if before is not storage:
+        before.version += 1  # those who saved a tensor there look at its version again
     if recorded:
         dispatch.rebase(tensor, tape.named(tape.Underivable, "NotImplemented")("set_", edges))
     return tensor

@@ -275,7 +275,7 @@ class Tensor(_Base, metaclass=_TensorMeta):
             raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {kind}")
         if requires_grad and not (self.dtype.is_floating_point or self.dtype.is_complex):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        if not self.is_leaf:
+        if self._grad_fn is not None:
             if requires_grad:
                 return self
             raise RuntimeError(
@@ -339,7 +339,7 @@ class Tensor(_Base, metaclass=_TensorMeta):
         tensor([1., 1.])
         """
         errors.check(self.requires_grad, "can't retain_grad on Tensor that has requires_grad=False")
-        if self.is_leaf or self.retains_grad:
+        if self._grad_fn is None or self.retains_grad:
             return
         tape.retain(self)
 

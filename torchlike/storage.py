@@ -238,7 +238,7 @@ class UntypedStorage(metaclass=_StorageMeta):
     def resize_(self, size: int) -> UntypedStorage:
         """Change the number of bytes; memory is kept, cut or extended with zeros. Returns the storage."""
         if size > self.nbytes():
-            _sharing.grow(self._inner, size, dtypes.uint8)
+            layout.grow(self._inner, size, dtypes.uint8)
         elif size < self.nbytes():
             flat = reinterpret(jax.numpy.asarray(_read(self._inner)), np.dtype(np.uint8))[:size]
             self._inner.settle()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import torchlike
-from tests.differential import programs
+from tests.differential import program_actions, programs
 from tests.differential.programs import Step
 
 torch = pytest.importorskip("torch")
@@ -22,7 +22,7 @@ EXAMPLES = int(os.environ.get("TORCHLIKE_PROGRAMS", "40"))
 
 _number = st.integers(0, 7)
 _modes = st.sampled_from(["grad"] * 8 + ["no_grad", "inference"])
-_steps = st.builds(Step, st.sampled_from(sorted(programs.actions)), _number, _number, _number, _modes)
+_steps = st.builds(Step, st.sampled_from(sorted(program_actions.actions)), _number, _number, _number, _modes)
 
 
 @settings(max_examples=EXAMPLES, derandomize=EXAMPLES <= 40, suppress_health_check=list(HealthCheck), deadline=None)
@@ -61,6 +61,27 @@ FOUND: dict[str, list[tuple[Any, ...]]] = {
     "fill_ with a graph": [("arithmetic", 0, 0, 3), ("write_number", 2, 2)],
     "complex bits of too little memory": [("resize", 1, 1, 1), ("pairs", 1)],
     "an expanded tensor copied into itself": [("expand", 1), ("write_tensor", 2, 0, 2)],
+    "a write to memory that a copy was made of": [("copied",), ("write_bytes",)],
+    "in-place transposition of a view of a leaf": [("slice_",), ("shape_in_place", 2)],
+    "in-place transposition has a node of its own": [("arithmetic", 0, 0, 3), ("shape_in_place", 2)],
+    "out= keeps memory that others look at": [("bits",), ("many_outputs", 0, 3), ("more_out", 0, 3, 0, "no_grad")],
+    "a smaller out= keeps its storage": [("more_out", 0, 7, 0, "no_grad"), ("set_storage",)],
+    "pieces that count their own versions": [("parts", 0, 4), ("operators", 1)],
+    "set_ with a size is outside the graph": [("data",), ("set_strided",)],
+    "set_ counts for the detached tensor": [("function", 0, 4), ("set_strided", 0, 2), ("grad", 2)],
+    "an inference tensor that requires grad": [("copied", 0, 0, 0, "inference"), ("differentiated", 2)],
+    "a view of a tensor whose data was exchanged": [
+        ("squeeze",),
+        ("swap_data", 2),
+        ("movedim", 5),
+        ("write_data", 0, 0, 0, "no_grad"),
+    ],
+    "a copy keeps the stride of a dimension of size 1": [("more_views", 0, 7), ("swap_data", 5)],
+    "a copy of a conjugate": [("complex_leaf",), ("conj", 2), ("copied", 3)],
+    "a hook after accumulation returns something": [("after_hook", 0, 5), ("backward_inputs",)],
+    "a slice from the end": [("more_views", 0, 2, 3), ("more_views", 2, 5, 5)],
+    "a bool of a view made without grad": [("expand",), ("parts", 0, 0, 0, "no_grad"), ("convert", 3, 4)],
+    "out= that is expanded": [("expand",), ("more_out", 2, 0, 0, "no_grad")],
     "data of an inference tensor": [("custom", 0, 0, 0, "inference"), ("set_data", 0, 1)],
 }
 

@@ -126,7 +126,7 @@ def accumulate(node: AccumulateGrad, grads: list[Any], create_graph: bool) -> Se
     extra = leaf._extra
     if extra is not None and extra.post_accumulate_hooks:
         for hook in tuple(extra.post_accumulate_hooks.values()):
-            hook(leaf)
+            errors.check(hook(leaf) is None, "Tensor post accumulate grad hooks should return None.")
     return ()
 
 

@@ -301,7 +301,7 @@ _MOVING = frozenset({"select", "_slice"})
 
 def _record_view(op: Op, statics: tuple[Any, ...], tensor: Any, results: list[Any]) -> None:
     edge = tape.gradient_edge(tensor)
-    if not tape.differentiable(results[0].dtype.np) or (edge is None and not tape.requires_grad(tensor)):
+    if not tape.differentiable(results[0].dtype.np) or (edge is None and not tape.is_severed(tensor)):
         return
     if op.name in _MOVING and edge is not None and len(results) == 1:
         node = moving_view(op, statics, shaped(tensor), edge)
@@ -705,8 +705,18 @@ def _write_out(op: Op, out: Any, outs: Any, statics: tuple[Any, ...], operands: 
         return type(outs)(*out) if hasattr(outs, "_fields") else tuple(out)
     if not isinstance(out, TensorBase):
         raise TypeError(f"{op.qualified_name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if op.name in _OF_ONE_TYPE and outs.dtype != geometry_of(out).dtype.np:
+        names = errors.scalar_type(geometry_of(out).dtype), errors.scalar_type(dtypes.of(outs.dtype))
+        raise RuntimeError(f"Found dtype {names[0]} but expected {names[1]}")
     layout.write_out(out, outs, write)
     return out
+
+
+# Elementwise operators that convert nothing, not even their result.
+_OF_ONE_TYPE = frozenset(
+    ("neg", "abs", "ceil", "floor", "round", "trunc", "frac", "sgn", "sign", "bitwise_not", "conj_physical", "clamp")
+    + ("clamp_min", "clamp_max", "hardshrink")
+)
 
 
 def _check_out(op: Op, target: Any, operands: tuple[Any, ...]) -> None:

@@ -292,6 +292,8 @@ def check_inplace(tensor: TensorBase, sources: Sequence[Any]) -> None:
     base = tensor._base
     if base is None:
         if tensor._requires_grad and tensor._grad_fn is None:
+            if tensor._extra is not None and tensor._extra.inference:
+                return  # refused as an inference tensor, when all is done
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         return
     mine = tape.requires_grad(tensor)

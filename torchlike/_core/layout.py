@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._core import device as devices
+from torchlike._core import dtype as dtypes
 from torchlike._core import errors
 from torchlike._core.kernels import cast, check_castable
 from torchlike._core.storage import Storage
 from torchlike._core.tensor_state import TensorBase
-from torchlike._core.views import contiguous_strides, dense_order
+from torchlike._core.views import contiguous_strides, dense_order, physical_order
 from torchlike._core.warn import warn
 
 
@@ -141,6 +143,11 @@ def write_out(target: TensorBase, array: Any, write: Any) -> None:
     geometry = target._geometry or target._storage.geometry
     check_castable(array.dtype, geometry.dtype.np)
     value = array if array.dtype == geometry.dtype.np else _convert(array, geometry.dtype.np)
+    errors.check(
+        not geometry.overlaps or not geometry.numel,
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location."
+        " Please clone() the tensor before performing the operation.",
+    )
     if geometry.size != tuple(array.shape):
         if geometry.numel:
             warn(
@@ -155,11 +162,6 @@ def write_out(target: TensorBase, array: Any, write: Any) -> None:
         resize(target, value)
         write(target, value)
         return
-    errors.check(
-        not geometry.overlaps,
-        "unsupported operation: more than one element of the written-to tensor refers to a single memory location."
-        " Please clone() the tensor before performing the operation.",
-    )
     write(target, value)
 
 
@@ -175,13 +177,35 @@ _converters: dict[Any, Any] = {}
 
 
 def resize(target: TensorBase, value: Any) -> None:
-    """Give a tensor's storage new contents of another shape."""
+    """Give a tensor the shape of ``value``, in memory that is new where nobody else can see the old one."""
     storage: Storage = target._storage
-    if sys.getrefcount(storage) > 3:  # more than the tensor, this name and the call: others look at it
-        storage.settle()
-    storage.replace(value)
-    target._geometry = None
-    target._value = None
+    alone = sys.getrefcount(storage) <= 3  # the tensor, this name and the call
+    if alone and target._geometry is None and value.nbytes >= storage.nbytes:
+        storage.replace(value)
+        target._value = None
+        return
+    own = target._geometry or storage.geometry
+    shape = tuple(value.shape)
+    grow(storage, own.offset + math.prod(shape), own.dtype)
+    geometry = own._replace(size=shape, stride=contiguous_strides(shape), conj=False, neg=False)
+    target._geometry = None if geometry == storage.geometry else geometry
+    target._value, target._value_version = None, -1
+
+
+def grow(storage: Storage, count: int, dtype: dtypes.dtype) -> None:
+    """Make a storage hold at least ``count`` elements of a type; new memory is zero."""
+    have = storage.nbytes // dtype.itemsize
+    if count <= have:
+        return
+    array = storage.array
+    own = dtypes.BY_NUMPY[array.dtype]
+    flat = array if storage.stride is None else jnp.transpose(array, physical_order(array.shape, storage.stride))
+    total = -(-count * dtype.itemsize // own.itemsize)
+    flat = jnp.concatenate([flat.reshape(-1), jnp.zeros(total - flat.size, array.dtype)])
+    if not isinstance(array, jax.core.Tracer):
+        flat = jax.device_put(flat, array.device)
+    storage.settle()
+    storage.replace(flat)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -243,8 +267,8 @@ def strides_in_format(geometry: Any, wanted: memory_format | None) -> tuple[int,
         ndim = 4 if wanted is channels_last else 5
         errors.check(len(size) == ndim, f"required rank {ndim} tensor to use {wanted.name} format")
         return channels_last_strides(size)
-    if geometry.is_contiguous:
-        return None
+    if geometry.is_contiguous and (not geometry.numel or geometry.stride == contiguous_strides(size)):
+        return None  # else it has a dimension of size 1 whose stride is another, which copies keep
     if not geometry.overlaps and dense_order(size, geometry.stride) is not None:
         return tuple(geometry.stride)
     return preserved_strides(size, geometry.stride)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -102,6 +103,8 @@ class Storage:
         """Return the memory as a flat writable NumPy array that stays in step with this storage from now on."""
         if self.host is None:
             self.geometry  # noqa: B018 - HostStorage reads by it
+            if sys.getrefcount(self.array) > 2 and not isinstance(self.array, jax.core.Tracer):
+                self.array = self.array.copy()  # another storage may have it, and must not see what is written
             self.host = _writable(self.array if self.stride is None else _physical(self.array, self.stride))
             self.__class__ = HostStorage
         return self.host

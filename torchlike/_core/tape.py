@@ -351,9 +351,14 @@ def gradient_edge(tensor: TensorBase) -> Edge | None:
         refresh_view(tensor)
     if tensor._grad_fn is not None:
         return tensor._grad_fn, tensor._output_nr
-    if tensor._requires_grad:
+    if tensor._requires_grad and not (tensor._extra is not None and tensor._extra.inference):
         return accumulator(tensor), 0
     return None
+
+
+def is_severed(tensor: TensorBase) -> bool:
+    """Whether a tensor without an edge requires grad all the same, through its base (inference tensors never do)."""
+    return requires_grad(tensor) and not (tensor._extra is not None and tensor._extra.inference)
 
 
 def _nothing_to_note(tensor: TensorBase) -> None:
@@ -371,6 +376,8 @@ def note_view(view: TensorBase, tensor: TensorBase, creation: str = "default") -
         view._base = None
         extra_of(view).inference = True
         return
+    if extra is not None and extra.counter is not None:
+        extra_of(view).counter = extra.counter
     if not modes.grad:
         creation = "inference" if modes.inference else "no_grad"
     elif creation == "default" and extra is not None:
@@ -498,12 +505,14 @@ def record(
         else:
             edge = gradient_edge(tensor)
             if edge is None:
-                severed = severed or requires_grad(tensor)
+                severed = severed or is_severed(tensor)
             elif differentiable(values[i].dtype):
                 mask.append(i)
                 edges.append(edge)
     if not mask:
-        return named(Severed, kernel.node)(len(outs), positions) if severed else None
+        if not severed or not any(differentiable(o.dtype) for o in outs):
+            return None
+        return named(Severed, kernel.node)(len(outs), positions)
     differentiated = tuple(mask)
     plan = kernel.backwards.get(differentiated if len(outs) == 1 else (*differentiated, -len(outs)))
     if plan is None or plan.epoch != kernel.epoch:

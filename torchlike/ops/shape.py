@@ -384,7 +384,7 @@ def _mT(self: Tensor) -> Tensor:
     ndim = self.dim()
     if ndim == 0:
         warn("Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.")
-        return permute(self, ())
+        return self
     check(ndim > 1, "tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.")
     return transpose(self, -2, -1)
 
@@ -394,7 +394,7 @@ def _H(self: Tensor) -> Tensor:
     ndim = self.dim()
     if ndim == 0:
         warn("Tensor.H is deprecated on 0-D tensors. Consider using x.conj().")
-        return permute(self, ())
+        return self
     check(
         ndim == 2,
         f"tensor.H is only supported on matrices (2-D tensors). Got {ndim}-D tensor."
@@ -408,7 +408,7 @@ def _mH(self: Tensor) -> Tensor:
     ndim = self.dim()
     if ndim == 0:
         warn("Tensor.mH is deprecated on 0-D tensors. Consider using x.conj().")
-        return permute(self, ())
+        return self
     check(ndim > 1, "tensor.mH is only supported on matrices or batches of matrices. Got 1-D tensor.")
     return adjoint(self)
 

@@ -233,7 +233,7 @@ def strided_statics(input: Tensor, size: Ints, stride: Ints, storage_offset: int
 
 def _unbind_geometry(g: Geometry, dim: int) -> tuple[Geometry, ...]:
     d = wrap_dim(dim, len(g.size))
-    check(bool(g.size), f"Dimension specified as {dim} but tensor has no dimensions", IndexError)
+    check(bool(g.size), "Dimension specified as 0 but tensor has no dimensions", IndexError)
     first = g._replace(size=g.size[:d] + g.size[d + 1 :], stride=g.stride[:d] + g.stride[d + 1 :])
     return tuple([first._replace(offset=g.offset + i * g.stride[d]) for i in range(g.size[d])])
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torchlike._core import dispatch, layout
+from torchlike._core import dispatch, layout, tape
 from torchlike._core.dtype import dtype as DType
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.tensor_state import modes
@@ -261,10 +261,13 @@ defvjp(_unsafe_split_with_sizes)(slicing.split_with_sizes.op.formula)
 
 
 def _cut_loose(pieces: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    if modes.inference:
+        return pieces  # there the pieces are ordinary views
     for piece in pieces:
         piece._base = None
         if piece._extra is not None:
             piece._extra.creation = "default"
+        tape.count_apart(piece)
     return pieces
 
 
@@ -305,15 +308,20 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
 
 def _becomes(self: Tensor, view: Callable[..., Any], *statics: Any) -> Tensor:
     """Let a tensor be what a view operator shows of it: another geometry over the same memory."""
-    if modes.grad and self.is_leaf and self._requires_grad:
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    if self._requires_grad or self._base is not None:
+        dispatch.check_history(self, ())
     seen = dispatch.call_view(view.op, (self,), statics)  # type: ignore[attr-defined]
     self._geometry = seen._geometry
     self._value, self._value_version = None, -1
     dispatch.touch(self)
-    if seen._grad_fn is not None:
-        self._grad_fn, self._output_nr, self._requires_grad = seen._grad_fn, seen._output_nr, True
-        self._view_version = self._storage.version
+    node = seen._grad_fn
+    if node is not None:
+        # PyTorch counts the variants of a formula, and those in place come after the others.
+        name, number = type(node).__name__[:-1], int(type(node).__name__[-1])
+        variants = 3 if name == "SqueezeBackward" else 1
+        node.__class__ = tape.named(type(node).__bases__[0], f"{name}{number + variants}")
+        self._grad_fn, self._output_nr, self._requires_grad = node, seen._output_nr, True
+        self._view_version = tape.version_of(self)
     return self
 
 
@@ -326,6 +334,8 @@ def t_(self: Tensor) -> Tensor:
     """
     ndim = len(dispatch.shape_of(self))
     if ndim > 2:
+        if self._requires_grad or self._base is not None:
+            dispatch.check_history(self, ())
         raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {ndim}D")
     return _becomes(self, shape.t)
 
