@@ -499,7 +499,7 @@ def record(
             if tensor._grad_fn is not None:
                 mask.append(i)
                 edges.append((tensor._grad_fn, tensor._output_nr))
-            elif tensor._requires_grad:
+            elif tensor._requires_grad and (tensor._extra is None or not tensor._extra.inference):
                 mask.append(i)
                 edges.append((accumulator(tensor), 0))
         else:
