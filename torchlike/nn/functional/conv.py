@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import Any
 
 import jax
@@ -14,6 +12,8 @@ from jax import lax
 from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, defvjp, op
+from torchlike.nn.functional import _lowering as lowering
+from torchlike.nn.functional._lowering import opmath as _opmath
 from torchlike.nn.functional._shared import expect_tensor
 from torchlike.ops._checks import BARE, BOOL, refuse
 from torchlike.ops._geometry import show
@@ -32,11 +32,7 @@ __all__ = [
 Tensor = Any
 Ints = tuple[int, ...]
 
-_HALVES = (jnp.float16, jnp.bfloat16)
 _NARROW = frozenset(np.dtype(d) for d in ("uint8", "int8", "int16", "int32"))
-# Kernels up to this many elements are cheaper as shifted multiply-adds than as XLA's convolution, where each output
-# channel reads one input channel (measured on the CPU backend: a depthwise 3x3 takes a fortieth of the time).
-_FEW = 50
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -117,76 +113,7 @@ def _check_bias(bias: Array | None, channels: int, start: str, size: str) -> Non
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Lowerings
-
-
-def _opmath(x: Array) -> Array:
-    return x.astype(jnp.float32) if x.dtype in _HALVES else x
-
-
-def _spatial(dims: int) -> tuple[str, str, str]:
-    letters = "DHW"[3 - dims :]
-    return "NC" + letters, "OI" + letters, "NC" + letters
-
-
-def _convolve(
-    x: Array, w: Array, stride: Ints, padding: tuple[tuple[int, int], ...], dilation: Ints, groups: int
-) -> Array:
-    """The convolution of (n, c, ...) with (o, c / groups, ...), in whichever form XLA runs best."""
-    kernel = w.shape[2:]
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        return _by_shifts(x, w, stride, padding, dilation, groups)
-    if w.shape[1] == 1 and math.prod(kernel) <= _FEW:
-        return _by_shifts(x, w, stride, padding, dilation, groups)
-    if groups == 1 and set(kernel) == {1} and set(stride) == {1} and not any(sum(padding, ())):
-        # One product an element of the batch: contracting all of it at once would transpose the result.
-        flat = x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
-        matrices = jnp.broadcast_to(w.reshape(w.shape[:2]), (len(x), *w.shape[:2]))
-        result = jnp.matmul(matrices, flat, precision=lax.Precision.HIGHEST)
-        return result.reshape((len(x), w.shape[0], *x.shape[2:]))
-    return lax.conv_general_dilated(
-        x,
-        w,
-        stride,
-        padding,
-        rhs_dilation=dilation,
-        dimension_numbers=_spatial(len(kernel)),
-        feature_group_count=groups,
-        precision=lax.Precision.HIGHEST,
-    )
-
-
-def _by_shifts(
-    x: Array, w: Array, stride: Ints, padding: tuple[tuple[int, int], ...], dilation: Ints, groups: int
-) -> Array:
-    """The convolution as a sum over the kernel's positions of shifted inputs times weights."""
-    kernel = w.shape[2:]
-    x = jnp.pad(x, ((0, 0), (0, 0), *padding))
-    out = _output_size(x.shape[2:], kernel, stride, (0,) * len(kernel), dilation)
-    batch, channels = x.shape[:2]
-    grouped = x.reshape((batch, groups, channels // groups, *x.shape[2:]))
-    weights = w.reshape((groups, w.shape[0] // groups, *w.shape[1:]))
-    total: Array | None = None
-    for position in itertools.product(*map(range, kernel)):
-        window = tuple(
-            slice(p * d, p * d + (n - 1) * s + 1, s) for p, d, n, s in zip(position, dilation, out, stride, strict=True)
-        )
-        part = grouped[(slice(None), slice(None), slice(None), *window)]
-        factor = weights[(slice(None), slice(None), slice(None), *position)]
-        if channels == groups:  # one input channel each: a product that fuses with the sum
-            term = part * factor.reshape((1, groups, -1, *(1,) * len(kernel)))
-        else:
-            term = jnp.einsum("ngi...,goi->ngo...", part, factor, precision=lax.Precision.HIGHEST)
-        total = term if total is None else total + term
-    shape = (batch, w.shape[0], *out)
-    return jnp.zeros(shape, x.dtype) if total is None else total.reshape(shape)
-
-
-def _output_size(size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Ints:
-    return tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
-    )
+# Operators
 
 
 @op(method=False, node=lambda pattern, node, **_: node)
@@ -225,49 +152,14 @@ def _convolution(
             refuse("slow_conv_dilated<>", x, BOOL, BARE, _NARROW)
         refuse(f"slow_conv{'3d' if len(stride) == 3 else '2d'}_cpu", x, BOOL, BARE)
     if x.size and weight.size:
-        result = _convolve(_opmath(x), _opmath(weight), stride, padding, dilation, groups)
+        result = lowering.convolve(_opmath(x), _opmath(weight), stride, padding, dilation, groups)
     else:
-        out = _output_size(padded, weight.shape[2:], stride, (0,) * len(stride), dilation)
+        out = lowering.output_size(padded, weight.shape[2:], stride, (0,) * len(stride), dilation)
         empty = x.shape[1] == 0
         result = jnp.zeros((x.shape[0], 0 if empty else weight.shape[0], *out), _opmath(x).dtype)
     if bias is not None and result.shape[1] == bias.shape[0]:
         result = result + _opmath(bias).reshape((-1,) + (1,) * len(stride))
     return (result[0] if unbatched else result).astype(input.dtype)
-
-
-@defvjp(_convolution)
-def _(grad, inputs, outputs, stride, padding, dilation, groups, node):
-    """As jax has it, but for depthwise kernels without strides."""
-    statics = (stride, padding, dilation, groups, node)
-    present = [x for x in inputs if x is not None]
-    _, pullback = jax.vjp(lambda *given: _convolution.op.body(*given, *[None] * (3 - len(given)), *statics), *present)
-    by_input, by_weight, *by_bias = pullback(grad)
-    input, weight = inputs[:2]
-    spans = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
-    margins = tuple((span - a, span - b) for span, (a, b) in zip(spans, padding, strict=True))
-    depthwise = weight.shape[:2] == (groups, 1) and set(stride) == {1} and math.prod(weight.shape[2:]) <= _FEW
-    if depthwise and grad.size and min(min(m) for m in margins) >= 0:
-        x, g = (_opmath(a if input.ndim == weight.ndim else a[None]) for a in (input, grad))
-        flipped = jnp.flip(_opmath(weight), range(2, weight.ndim))
-        by_input = _by_shifts(g, flipped, stride, margins, dilation, groups).reshape(input.shape)
-        by_weight = _depthwise_weight(x, g, weight.shape[2:], padding, dilation).reshape(weight.shape)
-    return (by_input, by_weight, *by_bias, *[None] * (3 - len(present)))
-
-
-def _depthwise_weight(x: Array, g: Array, kernel: Ints, padding: tuple[tuple[int, int], ...], dilation: Ints) -> Array:
-    """For each channel and position of the kernel the product of the gradient with the input shifted by it.
-
-    One position after the other: all at once, XLA's CPU backend would first make a shifted copy for each.
-    """
-    x = jnp.pad(x, ((0, 0), (0, 0), *padding))
-    positions = np.array(list(itertools.product(*map(range, kernel)))) * np.array(dilation)
-    axes = (0, *range(2, g.ndim))
-
-    def at(start: Array) -> Array:
-        part = lax.dynamic_slice(x, (0, 0, *start), g.shape)
-        return jnp.sum(part * g, axes)
-
-    return lax.map(at, jnp.asarray(positions)).T
 
 
 @op(method=False, node=lambda pattern, node, **_: node)
@@ -314,33 +206,53 @@ def _transposed_convolution(
     if not (x_.size and w.size):
         result = jnp.zeros((x.shape[0], channels, *out), x_.dtype)
     else:
-        # As a convolution: zeros between the inputs, the kernel turned around, its channels exchanged group by group.
-        turned = jnp.flip(w, tuple(range(2, w.ndim)))
-        turned = turned.reshape((groups, w.shape[0] // groups, *w.shape[1:])).swapaxes(1, 2)
-        turned = turned.reshape((channels, w.shape[0] // groups, *kernel))
-        edges = tuple(
-            (d * (k - 1) - p, d * (k - 1) - p + o)
-            for d, k, p, o in zip(dilation, kernel, padding, output_padding, strict=True)
-        )
-        if jnp.issubdtype(x_.dtype, jnp.floating):
-            result = lax.conv_general_dilated(
-                x_,
-                turned,
-                (1,) * dims,
-                edges,
-                lhs_dilation=stride,
-                rhs_dilation=dilation,
-                dimension_numbers=_spatial(dims),
-                feature_group_count=groups,
-                precision=lax.Precision.HIGHEST,
-            )
-        else:
-            spread = ((0, 0, 0), (0, 0, 0), *((a, b, s - 1) for (a, b), s in zip(edges, stride, strict=True)))
-            wide = lax.pad(x_, jnp.zeros((), x_.dtype), spread)
-            result = _by_shifts(wide, turned, (1,) * dims, ((0, 0),) * dims, dilation, groups)
+        result = lowering.transpose_convolve(x_, w, stride, padding, output_padding, groups, dilation)
     if bias is not None:
         result = result + _opmath(bias).reshape((-1,) + (1,) * dims)
     return (result[0] if unbatched else result).astype(input.dtype)
+
+
+@defvjp(_convolution)
+def _(grad, inputs, outputs, stride, padding, dilation, groups, node):
+    input, weight, bias = inputs
+    dims = len(stride)
+    unbatched = input.ndim == dims + 1
+    x, g = _opmath(input[None] if unbatched else input), _opmath(grad[None] if unbatched else grad)
+    w = _opmath(weight)
+    by_bias = None if bias is None else _bias_gradient(g, bias)
+    if not (x.size and w.size and g.size):
+        return jnp.zeros_like(input), jnp.zeros_like(weight), by_bias
+    if lowering.is_depthwise(w, groups) and w.shape[0] == groups:
+        by_input = lowering.depthwise_input_gradient(g, w, x.shape[2:], stride, padding, dilation, groups)
+    else:
+        by_input = jax.vjp(lambda a: lowering.convolve(a, w, stride, padding, dilation, groups), x)[1](g)[0]
+    if groups > 1:
+        by_weight = lowering.weight_gradient(x, g, w.shape[2:], stride, padding, dilation, groups)
+    else:
+        by_weight = jax.vjp(lambda b: lowering.convolve(x, b, stride, padding, dilation, groups), w)[1](g)[0]
+    return by_input.reshape(input.shape).astype(input.dtype), by_weight.astype(weight.dtype), by_bias
+
+
+def _bias_gradient(g: Array, bias: Array) -> Array:
+    return jnp.sum(g, (0, *range(2, g.ndim))).astype(bias.dtype) if g.shape[1] == bias.size else jnp.zeros_like(bias)
+
+
+@defvjp(_transposed_convolution)
+def _(grad, inputs, outputs, stride, padding, output_padding, groups, dilation, node):
+    input, weight, bias = inputs
+    dims = len(stride)
+    unbatched = input.ndim == dims + 1
+    x, g = _opmath(input[None] if unbatched else input), _opmath(grad[None] if unbatched else grad)
+    w = _opmath(weight)
+    by_bias = None if bias is None else _bias_gradient(g, bias)
+    if not (x.size and w.size):
+        return jnp.zeros_like(input), jnp.zeros_like(weight), by_bias
+    # The transpose of a transposed convolution is the convolution; where it fits once more, that is cut off.
+    edges = tuple((p, p) for p in padding)
+    by_input = lowering.convolve(g, w, stride, edges, dilation, groups)
+    by_input = by_input[(slice(None), slice(None), *(slice(0, n) for n in x.shape[2:]))]
+    by_weight = lowering.weight_gradient(g, x, w.shape[2:], stride, edges, dilation, groups)
+    return by_input.reshape(input.shape).astype(input.dtype), by_weight.astype(weight.dtype), by_bias
 
 
 def _check_output_padding(output_padding: Ints, stride: Ints, dilation: Ints) -> None:
