@@ -221,3 +221,35 @@ def test_the_gradient_of_a_sum_of_two_runs_no_kernel() -> None:
     kernel = node.plan.backward(node.metas, (0,), ())
     assert kernel.passing.places == (0, 0)
     assert kernel.passing.rest is None
+
+
+def test_a_write_through_a_view_happens_where_the_values_lie() -> None:
+    base = torch.zeros(4, 3)
+    matrix, row, column = base.view(3, 4), base[1], base.t()[2]
+    other = torch.arange(12.0)
+    for _ in range(2):
+        place = base.data_ptr()
+        row.add_(1)
+        column.mul_(2).add_(1)
+        matrix.index_add_(0, torch.tensor([0]), torch.ones(1, 4))
+        matrix.flatten().add_(other)
+        assert base.data_ptr() == place
+    with pytest.raises(RuntimeError, match="doesn't match the broadcast shape"):
+        row.add_(torch.ones(2, 3))
+    expected = np.zeros((4, 3), np.float32)
+    for _ in range(2):
+        expected[1] += 1
+        expected[:, 2] = expected[:, 2] * 2 + 1
+        expected.reshape(3, 4)[0] += 1
+        expected.reshape(-1)[:] += np.arange(12, dtype=np.float32)
+    assert base.tolist() == expected.tolist()
+
+
+def test_zeroing_needs_no_new_memory() -> None:
+    x = torch.ones(1000)
+    x.fill_(2)
+    place = x.data_ptr()
+    x.zero_()
+    x.fill_(3)
+    assert x.data_ptr() == place
+    assert x.tolist() == [3.0] * 1000

@@ -190,12 +190,20 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], pl
     for i in plan.tensors:
         tensor = operands[i]
         storage = tensor._storage
-        values[i] = storage.array if tensor._geometry is None else array_of(tensor)
+        if tensor._geometry is None:
+            values[i] = storage.array
+        elif i:
+            values[i] = array_of(tensor)
         if tensor._requires_grad or tensor._base is not None:
             graph = True
         if storage is memory and i:
             overlap.check(op.name, geometry_of(target), geometry_of(tensor))
     graph = graph and modes.grad
+    if not whole:
+        graph = graph and any([tape.requires_grad(operands[i]) for i in plan.tensors])
+        if not graph and not modes.levels and _write_through(plan.kernel, target, values):
+            return target
+        values[0] = array_of(operands[0])
     # Three references are the storage's, the list's and getrefcount's own: nobody else sees the memory reused.
     owned = whole and not graph and getrefcount(values[0]) <= 3 and type(memory) is Storage
     try:
@@ -217,6 +225,35 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], pl
         node.slots = plan.slots
         _rebase(target, node)
     return target
+
+
+def _write_through(kernel: Kernel, view: Any, values: Sequence[Any]) -> bool:
+    """Change a part of a memory where it lies, in one kernel that reads, computes and writes it; False if it cannot."""
+    memory = view._storage
+    current = memory.array
+    # Held by the storage, the name and getrefcount's argument: nobody else sees the memory reused.
+    if getrefcount(current) > 3 or type(memory) is not Storage or 0 in view._geometry.stride:
+        return False
+    if isinstance(current, jax.core.Tracer | jax.ShapeDtypeStruct):
+        return False
+    reader, starts = lowered(view)
+    jitted = kernel.through.get(reader.path)
+    if jitted is None:
+        jitted = kernel.through[reader.path] = _through(kernel, reader.path, len(starts))
+    try:
+        memory.array = jitted(current, starts, *values[1:])
+    except Exception:  # noqa: BLE001 - the usual way raises it again, or has an answer
+        return False
+    touch(view)
+    return True
+
+
+def _through(kernel: Kernel, path: views.Path, count: int) -> Callable[..., Any]:
+    def function(memory: Any, starts: Any, *others: Any) -> Any:
+        at = [starts[i] for i in range(count)]
+        return views.write(path, memory, kernel.traced(views.read(path, memory, *at), *others), *at)
+
+    return jax.jit(function, donate_argnums=0)
 
 
 def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], asked: bool = False) -> Any:

@@ -61,6 +61,7 @@ class Kernel:
         "node",
         "over",
         "passing",
+        "through",
     )
 
     def __init__(
@@ -79,18 +80,20 @@ class Kernel:
         self.keepings: dict[Any, Any] = {}  # see keeping.py
         self.derived: dict[Any, Any] = {}  # kernels over batches and of tangents, made by levels.py
         self.default = dtypes.get_default_dtype()
-        self.jitted = jax.jit(self._traced)
+        self.jitted = jax.jit(self.traced)
         self.over: Any = None  # the same with the first operand donated, made by run_over
         self.passing: Passing | None = None  # of backward kernels
+        self.through: dict[Any, Callable[..., Any]] = {}  # see dispatch._write_through
 
-    def _traced(self, *operands: Any) -> Any:
+    def traced(self, *operands: Any) -> Any:
+        """The function as it is traced."""
         self.epoch += 1
         with dtypes.default_scope(self.default):
             return self.function(*operands)
 
     def outputs(self, operands: Sequence[Any]) -> Any:
         """Return the shapes and types of the outputs without computing them."""
-        return jax.eval_shape(self._traced, *operands)
+        return jax.eval_shape(self.traced, *operands)
 
     def backward_plan(self, mask: tuple[int, ...], operands: Sequence[Any], outs: tuple[Any, ...]) -> BackwardPlan:
         """Return what the backward with respect to the operands ``mask`` needs to keep."""
@@ -135,7 +138,8 @@ def run_over(kernel: Kernel, operands: Sequence[Any]) -> Any:
         return run_lifted(kernel, operands)
     jitted = kernel.over
     if jitted is None:
-        jitted = kernel.over = jax.jit(kernel._traced, donate_argnums=0)
+        # Kept even if nothing reads it (zero_, fill_): it is the memory that is wanted.
+        jitted = kernel.over = jax.jit(kernel.traced, donate_argnums=0, keep_unused=True)
     return jitted(*operands)
 
 

@@ -120,7 +120,7 @@ class Update:
         name = f"{body.__name__}_step"
         plain, donating = (Kernel(as_one(function) if one else function, name, name) for _ in range(2))
         first = (loose or 1) + sizes[0]
-        donating.jitted = jax.jit(donating._traced, donate_argnums=tuple(range(first, first + sum(sizes))))
+        donating.jitted = jax.jit(donating.traced, donate_argnums=tuple(range(first, first + sum(sizes))))
         return plain, donating
 
     def _numbers(self, hyper: tuple[Any, ...]) -> tuple[Sequence[Any], int]:
