@@ -20,6 +20,7 @@ from torchlike._core.kernels import TENSOR, Kernel, run, run_over
 from torchlike._core.lifted import Lifted
 from torchlike._core.storage import Storage
 from torchlike._core.tensor_state import TensorBase, classes, modes
+from torchlike._core.through import write_through
 from torchlike._core.views import Geometry, Memory
 
 if TYPE_CHECKING:
@@ -201,7 +202,9 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], pl
     graph = graph and modes.grad
     if not whole:
         graph = graph and any([tape.requires_grad(operands[i]) for i in plan.tensors])
-        if not graph and not modes.levels and _write_through(plan.kernel, target, values):
+        through = not (graph or modes.levels or 0 in geometry_of(target).stride)
+        if through and write_through(plan.kernel, memory, lowered(target), values):
+            touch(target)
             return target
         values[0] = array_of(operands[0])
     # Three references are the storage's, the list's and getrefcount's own: nobody else sees the memory reused.
@@ -225,35 +228,6 @@ def call_inplace(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], pl
         node.slots = plan.slots
         _rebase(target, node)
     return target
-
-
-def _write_through(kernel: Kernel, view: Any, values: Sequence[Any]) -> bool:
-    """Change a part of a memory where it lies, in one kernel that reads, computes and writes it; False if it cannot."""
-    memory = view._storage
-    current = memory.array
-    # Held by the storage, the name and getrefcount's argument: nobody else sees the memory reused.
-    if getrefcount(current) > 3 or type(memory) is not Storage or 0 in view._geometry.stride:
-        return False
-    if isinstance(current, jax.core.Tracer | jax.ShapeDtypeStruct):
-        return False
-    reader, starts = lowered(view)
-    jitted = kernel.through.get(reader.path)
-    if jitted is None:
-        jitted = kernel.through[reader.path] = _through(kernel, reader.path, len(starts))
-    try:
-        memory.array = jitted(current, starts, *values[1:])
-    except Exception:  # noqa: BLE001 - the usual way raises it again, or has an answer
-        return False
-    touch(view)
-    return True
-
-
-def _through(kernel: Kernel, path: views.Path, count: int) -> Callable[..., Any]:
-    def function(memory: Any, starts: Any, *others: Any) -> Any:
-        at = [starts[i] for i in range(count)]
-        return views.write(path, memory, kernel.traced(views.read(path, memory, *at), *others), *at)
-
-    return jax.jit(function, donate_argnums=0)
 
 
 def call_view(op: Op, operands: tuple[Any, ...], statics: tuple[Any, ...], asked: bool = False) -> Any:
