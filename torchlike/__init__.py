@@ -7,6 +7,7 @@ from torchlike import (
     autograd,
     compiler,
     cuda,
+    distributions,
     fft,
     func,
     linalg,
