@@ -14,6 +14,7 @@ from torchlike import _documented as _documented
 from torchlike import autograd as autograd
 from torchlike import compiler as compiler
 from torchlike import cuda as cuda
+from torchlike import distributions as distributions
 from torchlike import fft as fft
 from torchlike import func as func
 from torchlike import linalg as linalg
