@@ -134,7 +134,11 @@ def _inside_transform(tensor: Any) -> str | None:
     elif isinstance(held, Dual):
         if held.level.public:
             inner = repr(held.inner)
-            return inner if held.tangent is None else f"{inner[:-1]}, tangent={held.tangent!r})"
+            if held.tangent is None:
+                return inner
+            # A number as Python prints it, as PyTorch does.
+            tangent = repr(held.tangent) if held.shape else format(held.tangent, "")
+            return f"{inner[:-1]}, tangent={tangent})"
         head, inner = f"GradTrackingTensor(lvl={held.level.depth}, value=", repr(held.inner)
     else:
         return None

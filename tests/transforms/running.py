@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import re
 import textwrap
@@ -34,6 +35,7 @@ def outcome(torch: Any, source: str) -> Any:
     source = textwrap.dedent(source)
     scope: dict[str, Any] = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
     scope.update({name: getattr(torch.func, name) for name in _NAMES})
+    importlib.import_module(f"{torch.__name__}.utils.checkpoint")
     scope["fwAD"] = torch.autograd.forward_ad
     text = io.StringIO()
     with contextlib.redirect_stdout(text), warnings.catch_warnings():

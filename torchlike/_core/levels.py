@@ -254,7 +254,7 @@ def detached(tensor: Any) -> Any:
 def _detached(held: Any) -> Any:
     if isinstance(held, Batched):
         return Batched(held.level, detached(held.inner), held.batched)
-    return Dual(held.level, detached(held.inner), None if held.tangent is None else detached(held.tangent))
+    return Dual(held.level, detached(held.inner), None)
 
 
 dispatch.lift_operands = lift_operands

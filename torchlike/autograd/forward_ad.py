@@ -57,7 +57,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
     Raises RuntimeError for a level that is not the current one.
     """
     if not _levels:
-        raise RuntimeError("Trying to exit a forward AD level but no level is currently active.")
+        raise RuntimeError("Dual level must be a positive number.")
     current = len(_levels) - 1
     if level is not None and level != current:
         raise RuntimeError(
