@@ -428,7 +428,7 @@ def checkpoint_sequential(
     >>> y = checkpoint_sequential([torch.exp, torch.sin, torch.cos], 2, x, use_reentrant=False)
     >>> y.sum().backward()
     >>> x.grad
-    tensor([0.9887, 0.9887])
+    tensor([0.9897, 0.9897])
     """
     if use_reentrant is None:
         warnings.warn(
