@@ -160,7 +160,7 @@ class CheckpointFunction(Function):
         inputs = list(ctx.inputs)
         for i, tensor in zip(ctx.places, ctx.saved_tensors, strict=True):
             inputs[i] = tensor
-        detached = detach_variable(tuple(inputs))
+        detached: Any = detach_variable(tuple(inputs))
         with _random_state(ctx.state), _grad_mode(True):
             outputs = ctx.run_function(*detached)
         if isinstance(outputs, TensorBase):
@@ -173,7 +173,7 @@ class CheckpointFunction(Function):
         if not pairs:
             raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
         _engine.backward([out for out, _ in pairs], [grad for _, grad in pairs])
-        return (None, None, *[x.grad if isinstance(x, TensorBase) else None for x in detached])
+        return (None, None, *[x._grad if isinstance(x, TensorBase) else None for x in detached])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -372,9 +372,8 @@ def checkpoint(
     ``determinism_check="none"`` leaves out the comparison of shapes and types. Raises CheckpointError in the backward
     where the second run saves other tensors than the first.
 
-    >>> from torchlike.utils.checkpoint import checkpoint
     >>> x = torch.ones(2, requires_grad=True)
-    >>> y = checkpoint(lambda t: t.exp().sin(), x, use_reentrant=False)
+    >>> y = torch.utils.checkpoint.checkpoint(lambda t: t.exp().sin(), x, use_reentrant=False)
     >>> y.sum().backward()
     >>> x.grad
     tensor([-2.4783, -2.4783])
@@ -423,9 +422,9 @@ def checkpoint_sequential(
 ) -> Tensor:
     """Run functions (or the modules of a Sequential) one after the other, all but the last segment checkpointed.
 
-    >>> from torchlike.utils.checkpoint import checkpoint_sequential
     >>> x = torch.ones(2, requires_grad=True)
-    >>> y = checkpoint_sequential([torch.exp, torch.sin, torch.cos], 2, x, use_reentrant=False)
+    >>> f = [torch.exp, torch.sin, torch.cos]
+    >>> y = torch.utils.checkpoint.checkpoint_sequential(f, 2, x, use_reentrant=False)
     >>> y.sum().backward()
     >>> x.grad
     tensor([0.9897, 0.9897])
