@@ -16,8 +16,8 @@ Factory = Callable[[Any], transforms.Transform]
 class ConstraintRegistry:
     """A table of functions that make a transform from all numbers to where a constraint holds.
 
-    >>> torch.distributions.transform_to(torch.distributions.constraints.positive)
-    ExpTransform()
+    >>> torch.distributions.transform_to(torch.distributions.constraints.simplex)
+    SoftmaxTransform()
     """
 
     def __init__(self) -> None:
