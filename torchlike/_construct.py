@@ -227,6 +227,8 @@ def host_array(data: Any, dtype: dtypes.dtype | None) -> np.ndarray[Any, Any]:
                     " uint8, and bool."
                 )
             array = array.astype(array.dtype.newbyteorder("="))
+        if array.size and any(stride < 0 for stride in array.strides):
+            raise ValueError(_sharing.NEGATIVE_STRIDE)
         return np.array(array, dtype=None if dtype is None else dtype.np, order="C")
     shape = _shape(data)
     flat: list[Any] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 import operator
 import weakref
@@ -97,7 +98,22 @@ def check_grad(tensor: Any, value: Any) -> None:
     )
 
 
-_TYPE_WORDS = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "float16": "c10::Half"}
+_TYPE_WORDS = {
+    "float32": "float",
+    "float64": "double",
+    "int64": "long int",
+    "int32": "int",
+    "int16": "short int",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "uint16": "short unsigned int",
+    "uint32": "unsigned int",
+    "uint64": "long unsigned int",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+}
 
 
 def _type_word(dtype: dtypes.dtype) -> str:
@@ -222,6 +238,13 @@ def to_numpy(tensor: Any, force: bool) -> np.ndarray[Any, Any]:
     )
 
 
+NEGATIVE_STRIDE = (
+    "At least one stride in the given numpy array is negative, and tensors with negative strides are not"
+    " currently"
+    " supported. (You can probably work around this by making a copy of your array  with array.copy().) "
+)
+
+
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
     """Return a tensor that shares the memory of a NumPy array: writes to either are seen by both.
 
@@ -252,11 +275,7 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
             " float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
         )
     if any(s < 0 for s in ndarray.strides) and ndarray.size:
-        raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not"
-            " currently"
-            " supported. (You can probably work around this by making a copy of your array  with array.copy().) "
-        )
+        raise ValueError(NEGATIVE_STRIDE)
     if not ndarray.flags.writeable:
         warn(
             "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means"
@@ -296,6 +315,26 @@ def _on(storage: Storage) -> Any:
     return tensor
 
 
+class DLDeviceType(enum.IntEnum):
+    """The kinds of device that DLPack knows."""
+
+    kDLCPU = 1
+    kDLCUDA = 2
+    kDLCUDAHost = 3
+    kDLOpenCL = 4
+    kDLVulkan = 7
+    kDLMetal = 8
+    kDLVPI = 9
+    kDLROCM = 10
+    kDLROCMHost = 11
+    kDLExtDev = 12
+    kDLCUDAManaged = 13
+    kDLOneAPI = 14
+    kDLWebGPU = 15
+    kDLHexagon = 16
+    kDLMAIA = 17
+
+
 def to_dlpack(tensor: Any) -> Any:
     """The DLPack capsule of a tensor's memory."""
     if tape.requires_grad(tensor):
@@ -307,6 +346,19 @@ def to_dlpack(tensor: Any) -> Any:
     return dispatch.array_of(tensor).__dlpack__()
 
 
+class _Capsule:
+    """A capsule of memory on the CPU as an object that can be asked for it."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
+
+
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Any:
     """Return a tensor on the memory of another library's array (anything with ``__dlpack__``).
 
@@ -316,6 +368,13 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     """
     if isinstance(ext_tensor, TensorBase):
         return alias(ext_tensor)
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = _Capsule(ext_tensor)
+    errors.check(
+        hasattr(ext_tensor, "__dlpack__"),
+        "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might"
+        " have already constructed a tensor from it once.",
+    )
     kind = ext_tensor.__dlpack_device__()[0] if hasattr(ext_tensor, "__dlpack_device__") else 1
     if kind == 1 and not isinstance(ext_tensor, jax.Array):
         shared = from_numpy(np.from_dlpack(ext_tensor) if not isinstance(ext_tensor, np.ndarray) else ext_tensor)
@@ -334,8 +393,7 @@ def resize_(tensor: Any, sizes: tuple[Any, ...], memory_format: Any) -> Any:
     shape = tuple(operator.index(s) for s in sizes)
     if tape.requires_grad(tensor) and not modes.inference:
         raise RuntimeError("cannot resize variables that require grad")
-    for s in shape:
-        errors.check(s >= 0, f"Trying to create tensor with negative dimension {s}: {list(shape)}")
+    errors.check(min(shape, default=0) >= 0, "numel: integer multiplication overflow")
     geometry = dispatch.geometry_of(tensor)
     stride = contiguous_strides(shape)
     if memory_format in (layout.channels_last, layout.channels_last_3d):
@@ -385,6 +443,8 @@ def set_(tensor: Any, source: Any, storage_offset: int, size: Any, stride: Any) 
             )
         storage = source._storage
     else:
+        if not hasattr(source, "_inner"):
+            errors.invalid_combination("set_", [source], "()", "(torch.Storage source)", "(Tensor source)")
         storage = source._inner
         count = storage.nbytes // dtype.itemsize
         geometry = Geometry((count,), (1,), 0, dtype, False, False)

@@ -467,7 +467,8 @@ class Tensor(_Base, metaclass=_TensorMeta):
 
     def __dlpack_device__(self) -> tuple[int, int]:
         device = self.device
-        return (1, 0) if device.type == "cpu" else (2, device.index or 0)
+        kinds = _sharing.DLDeviceType
+        return kinds.kDLCPU if device.type == "cpu" else kinds.kDLCUDA, device.index or 0
 
     # -- Python protocols ---------------------------------------------------------------------------------------------
 
@@ -498,11 +499,16 @@ class Tensor(_Base, metaclass=_TensorMeta):
             raise no_control_flow()
         return bool(_sharing.number(self, array))
 
+    def _scalar(self) -> Any:
+        if self.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.item()
+
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._scalar())
 
     def __float__(self) -> float:
-        value = self.item()
+        value = self._scalar()
         if isinstance(value, complex):
             if value.imag:
                 raise RuntimeError("value cannot be converted to type double without overflow")
@@ -510,7 +516,7 @@ class Tensor(_Base, metaclass=_TensorMeta):
         return float(value)
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._scalar())
 
     def __index__(self) -> int:
         if self.dtype.is_floating_point or self.dtype.is_complex or self.numel() != 1:

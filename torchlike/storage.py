@@ -90,6 +90,12 @@ class UntypedStorage(metaclass=_StorageMeta):
             self._inner = given
             return
         if isinstance(given, Sequence | np.ndarray):
+            for item in given:
+                errors.check(
+                    hasattr(item, "__index__"),
+                    f"torch.UntypedStorage(): tried to construct a storage from a sequence ({type(given).__name__}),"
+                    f" but one of the items was of type {type(item).__name__} instead of int",
+                )
             data = np.asarray(given, np.uint8)
         else:
             size = operator.index(given)

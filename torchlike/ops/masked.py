@@ -13,7 +13,7 @@ import numpy as np
 
 from torchlike._core import dispatch, layout, overlap
 from torchlike._core.errors import broadcast_shapes, check, scalar_type
-from torchlike._core.kernels import cast
+from torchlike._core.kernels import cast, in_place
 from torchlike._core.lifted import Batched, no_dynamic_shape
 from torchlike._core.op import Array, ArrayLike, composite, op, operands_given
 from torchlike._core.promote import NO_OPMATH, compute_and_result, of_number
@@ -151,7 +151,7 @@ def masked_fill(input: Array, mask: Array, value: ArrayLike) -> Array:
             [0., 4.]])
     """
     value = jnp.asarray(value)
-    broadcast_shapes(mask.shape, input.shape)
+    broadcast_shapes(input.shape, mask.shape) if in_place() else broadcast_shapes(mask.shape, input.shape)
     check(
         mask.dtype == jnp.bool_,
         "masked_fill_ only supports boolean masks, but got mask with dtype"
