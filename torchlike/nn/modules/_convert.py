@@ -178,7 +178,7 @@ def _parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, 
     if other is not None:
         given["device"], given["dtype"] = other.device, other.dtype
     allowed = {"device", "dtype", "non_blocking", "copy", "memory_format"}
-    if not set(kwargs) <= allowed or len(rest) > len(names) or not (given or kwargs):
+    if not set(kwargs) <= allowed or len(rest) > len(names):
         described = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
         raise TypeError(
             f"to() received an invalid combination of arguments - got ({described}), but expected one of:\n"
