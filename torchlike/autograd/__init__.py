@@ -1,6 +1,6 @@
 """Automatic differentiation: ``torch.autograd``."""
 
-from torchlike.autograd import anomaly_mode, forward_ad, function, functional, grad_mode, graph, variable
+from torchlike.autograd import _function_levels, anomaly_mode, forward_ad, function, functional, grad_mode, graph, variable
 from torchlike.autograd._engine import backward, grad
 from torchlike.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from torchlike.autograd.function import Function

@@ -323,24 +323,41 @@ class Function(metaclass=FunctionMeta):
         split = cls.setup_context is not Function.setup_context
         if split:
             args, kwargs = _bound(cls.forward, args, kwargs), {}
-        needs = tuple([isinstance(a, TensorBase) and tape.requires_grad(a) for a in args])
-        record = modes.grad and any(needs)
-        ctx = cls._backward_cls()
-        ctx.needs_input_grad = needs
-        if record:
-            ctx.edges = tuple([tape.gradient_edge(a) for a in args if isinstance(a, TensorBase)])
-        ctx._inputs = tuple([_about(a) for a in args])
-        previous = modes.grad
-        modes.grad = False
-        try:
-            if split:
-                output = cls.forward(*args)
-                cls.setup_context(ctx, args, output)
-            else:
-                output = cls.forward(ctx, *args, **kwargs)
-        finally:
-            modes.grad = previous
-        return _wrapped(ctx, args, output, record)
+        if modes.levels:
+            return in_transform(cls, args, kwargs, split)
+        return recorded(cls, args, kwargs, split, cls.forward)[0]
+
+
+def recorded(
+    cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], split: bool, forward: Callable[..., Any]
+) -> tuple[Any, BackwardCFunction]:
+    """Compute the result of a custom function and record it; returns its context, too."""
+    needs = tuple([isinstance(a, TensorBase) and tape.requires_grad(a) for a in args])
+    record = modes.grad and any(needs)
+    ctx = cls._backward_cls()
+    ctx.needs_input_grad = needs
+    if record:
+        ctx.edges = tuple([tape.gradient_edge(a) for a in args if isinstance(a, TensorBase)])
+    ctx._inputs = tuple([_about(a) for a in args])
+    previous = modes.grad
+    modes.grad = False
+    try:
+        if split:
+            output = forward(*args)
+            cls.setup_context(ctx, args, output)
+        else:
+            output = forward(ctx, *args, **kwargs)
+    finally:
+        modes.grad = previous
+    return _wrapped(ctx, args, output, record), ctx
+
+
+def _no_transforms(cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any], split: bool) -> Any:
+    raise RuntimeError("torchlike.autograd._function_levels is not imported")
+
+
+# Set by _function_levels.py: computes a custom function inside function transforms.
+in_transform: Callable[..., Any] = _no_transforms
 
 
 def _bound(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
