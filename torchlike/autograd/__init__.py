@@ -1,6 +1,15 @@
 """Automatic differentiation: ``torch.autograd``."""
 
-from torchlike.autograd import _function_levels, anomaly_mode, forward_ad, function, functional, grad_mode, graph, variable
+from torchlike.autograd import (
+    _function_levels,
+    anomaly_mode,
+    forward_ad,
+    function,
+    functional,
+    grad_mode,
+    graph,
+    variable,
+)
 from torchlike.autograd._engine import backward, grad
 from torchlike.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from torchlike.autograd.function import Function
@@ -14,6 +23,7 @@ from torchlike.autograd.grad_mode import (
     set_grad_enabled,
     set_multithreading_enabled,
 )
+from torchlike.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from torchlike.autograd.variable import Variable
 
 __all__ = [
@@ -28,6 +38,8 @@ __all__ = [
     "functional",
     "grad",
     "grad_mode",
+    "gradcheck",
+    "gradgradcheck",
     "graph",
     "inference_mode",
     "is_grad_enabled",
