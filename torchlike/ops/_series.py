@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import jax
@@ -26,6 +26,12 @@ def horner(coefficients: Sequence[float], t: Array) -> Array:
     for c in coefficients[1:]:
         total = total * t + jnp.asarray(c, t.dtype)
     return total
+
+
+def in_double(function: Callable[..., Array], *arguments: Array) -> Array:
+    """A function evaluated in double precision, where the lowering for float32 is good for six digits only."""
+    wide = [x.astype(jnp.float64) for x in arguments]
+    return function(*wide).astype(arguments[0].dtype)
 
 
 # The inverse of the error function -----------------------------------------------------------------------------------

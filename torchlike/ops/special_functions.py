@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ from torchlike._core.op import (
 )
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, INTEGERS, as_given, refuse, refuse_numbers
 from torchlike.ops._incomplete_gamma import lower_gamma, upper_gamma
-from torchlike.ops._series import erfinv_body, trigamma, zeta_body
+from torchlike.ops._series import erfinv_body, in_double, trigamma, zeta_body
 
 __all__ = [
     "digamma",
@@ -95,7 +96,13 @@ def lgamma(input: Array) -> Array:
     tensor([0.5724, 3.1781])
     """
     refuse("lgamma_vml_cpu", input, COMPLEX, FLOAT8)
-    return lax.lgamma(input)
+    return in_double(lax.lgamma, input)
+
+
+@defvjp(lgamma)
+def _(grad, inputs, outputs):
+    (input,) = inputs
+    return (grad * digamma_body(input),)
 
 
 @op(promote=INT_TO_FLOAT, inplace=True)
@@ -119,7 +126,7 @@ def digamma_body(x: Array) -> Array:
 def _polygamma(input: Array, n: int) -> Array:
     """The n-th derivative of digamma."""
     refuse({0: "digamma", 1: "trigamma"}.get(n, "polygamma"), input, COMPLEX, FLOAT8)
-    return polygamma_body(n, input)
+    return in_double(partial(polygamma_body, n), input)
 
 
 def polygamma_body(n: int, x: Array) -> Array:
@@ -177,7 +184,7 @@ def mvlgamma(input: Array, p: int) -> Array:
     errors.check(given is None or given[0].np not in BOOL, "The input tensor may not be a boolean tensor.")
     errors.check(p >= 1, "p has to be greater than or equal to 1")
     refuse("arange_cpu", input, COMPLEX, FLOAT8)
-    terms = [lax.lgamma(input - 0.5 * i) for i in range(p)]
+    terms = [in_double(lax.lgamma, input - 0.5 * i) for i in range(p)]
     return sum(terms[1:], terms[0]) + p * (p - 1) / 4 * math.log(math.pi)
 
 

@@ -55,8 +55,11 @@ def _made(
 
 
 def _sum(M: int, coefficients: tuple[float, ...], sym: bool, options: tuple[Any, ...]) -> Tensor:
+    wanted = options[0] or dtypes.get_default_dtype()
+
     def formula(n: _Array, count: int) -> _Array:
-        return cosine_sum(n * (2 * math.pi / count), *coefficients)
+        # Summed in the dtype of the window, as PyTorch does it: what cancels at the ends leaves the same rest.
+        return cosine_sum((n * (2 * math.pi / count)).astype(wanted.np), *coefficients)
 
     return _made("general_cosine", M, sym, formula, *options)
 
