@@ -361,6 +361,8 @@ def _callee(record: Op, form: str, name: str) -> Callee:
         parameters.append(Parameter(own, default, p.keyword_only))
     if record.out and form == "function":
         parameters.append(Parameter("out", None, True))
+    if not method and name == record.name:
+        name = record.qualified_name  # as PyTorch's parser calls it: special_zeta
     return Callee(name, form, parameters)
 
 

@@ -49,7 +49,12 @@ _OVERLOADED_NAMES = """
     masked_fill max mean median min mm moveaxis movedim multiply nanmedian nanquantile narrow ne normal
     not_equal nuclear_norm pow prod quantile remainder repeat_interleave round rsub scatter searchsorted sort
     squeeze squeeze_copy std std_mean sub subtract sum tensor_split trapezoid trapz true_divide var var_mean
-    view_copy vsplit where xlogy
+    view_copy vsplit where xlogy special_xlog1py special_zeta
+    special_hermite_polynomial_h special_hermite_polynomial_he special_laguerre_polynomial_l
+    special_legendre_polynomial_p special_chebyshev_polynomial_t special_chebyshev_polynomial_u
+    special_chebyshev_polynomial_v special_chebyshev_polynomial_w special_shifted_chebyshev_polynomial_t
+    special_shifted_chebyshev_polynomial_u special_shifted_chebyshev_polynomial_v
+    special_shifted_chebyshev_polynomial_w
 """
 OVERLOADED = frozenset(_OVERLOADED_NAMES.split())
 

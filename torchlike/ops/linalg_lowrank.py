@@ -211,7 +211,7 @@ def lobpcg(
         count = k
     if m < 3 * count:
         raise ValueError(
-            f"LPBPCG algorithm is not applicable when the number of A rows (={m}) is smaller than 3 x the number of"
+            f"LOBPCG algorithm is not applicable when the number of A rows (={m}) is smaller than 3 x the number of"
             f" requested eigenpairs (={count})"
         )
     if method not in (None, "basic", "ortho"):

@@ -60,7 +60,11 @@ def _made(
     wanted = dtype_argument(name, dtype) or (dtypes.get_default_dtype() if out is None else out.dtype)
     shown = f"got: TensorOptions(dtype={_CPP_TYPES.get(wanted.np.name, wanted.np.name)}, device=cpu, layout="
     if where is not None and where is not layout.strided:
-        check(False, f"{name} is not implemented for sparse types, {shown}Sparse)")
+        check(
+            False,
+            f"{name} is not implemented for sparse types, {shown}Sparse, "
+            "requires_grad=false (default), pinned_memory=false, memory_format=(nullopt))",
+        )
     check_options(where, pin_memory, name)
     check(
         wanted.is_floating_point or wanted.is_complex,
