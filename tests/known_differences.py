@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-NODE = "the node is named without torch::autograd::"
-
 DIFFERENCES = {
-    "remainder-float64": NODE,
-    "scatter-float64": NODE,
-    "scatter-complex128": NODE,
-    "nn.functional.pad-float64": NODE,
-    "nn.functional.pad-complex128": NODE,
     "addr-float32": "in place on an overlapping input another refusal comes first",
     "nn.functional.conv2d-float32": "the text for a dilation that is not positive",
     "nn.functional.conv_transpose1d-float16": "sums are rounded once, PyTorch's a few times",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
+import sys
 import warnings
 from typing import Any
 
@@ -215,4 +217,24 @@ def test_pickling_tensors(protocol: int) -> None:
     assert part[0].item() == 100
     assert leaf.requires_grad
     assert type(mine) is Mine
-    assert type(leaf).__module__ == "torch"
+
+
+def test_classes_are_found_where_they_say() -> None:
+    def home(x: Any) -> Any:
+        module: Any = sys.modules[type(x).__module__]
+        return getattr(module, type(x).__qualname__)
+
+    x, p = torch.ones(1), torch.nn.Parameter(torch.ones(1))
+    assert home(x) is torch.Tensor
+    assert home(p) is torch.nn.Parameter
+    assert repr(type(x)) == "<class 'torch.Tensor'>"
+    assert repr(type(p)) == "<class 'torch.nn.parameter.Parameter'>"
+    assert repr(Mine).endswith("test_storage.Mine'>")
+    with torch.as_torch():
+        importlib.import_module("torch.nn.parameter")
+        assert type(x).__module__ == "torch"
+        assert type(p).__module__ == "torch.nn.parameter"
+        assert home(x) is type(x)
+        assert home(p) is type(p)
+        assert pickle.loads(pickle.dumps(x)).item() == 1.0
+    assert type(x).__module__ == "torchlike"

@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from torchlike._core import naming
 from torchlike.version import __version__
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def install_as_torch() -> None:
             _state.finder = _Finder()
             _state.aside = _take_out()
             sys.meta_path.insert(0, _state.finder)
+            naming.rename("torch")
             importlib.invalidate_caches()
 
 
@@ -145,6 +147,7 @@ def uninstall_as_torch() -> None:
             sys.modules.update(_state.aside)
             _state.finder = None
             _state.aside = {}
+            naming.rename(_PACKAGE)
             importlib.invalidate_caches()
 
 

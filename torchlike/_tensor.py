@@ -15,6 +15,7 @@ from torchlike._core import dispatch, errors, levels, tape, tensor_state
 from torchlike._core import dtype as dtypes
 from torchlike._core import layout as layouts
 from torchlike._core.lifted import Batched, no_control_flow
+from torchlike._core.naming import ShownAsTorch, follow
 from torchlike._core.size import Size
 from torchlike._core.tensor_state import TensorBase, modes
 from torchlike.autograd._engine import backward as run_backward
@@ -28,7 +29,7 @@ else:
 __all__ = ["Tensor"]
 
 
-class _TensorMeta(type):
+class _TensorMeta(ShownAsTorch):
     """The class of tensor classes; pickle writes Tensor down as what it is here, not by the module that it names."""
 
 
@@ -44,7 +45,7 @@ class Tensor(_Base, metaclass=_TensorMeta):
             [6., 8.]])
     """
 
-    __module__ = "torch"
+    __module__ = "torchlike"
     # NumPy arrays on the left of an operator leave it to the tensor.
     __array_priority__ = 1000
     _printed_as = "tensor"
@@ -654,4 +655,5 @@ for _name, _what in (
     _never(_name, _what)
 
 copyreg.pickle(_TensorMeta, _instances.reduce_class)
+follow(Tensor)
 tensor_state.announce(Tensor)

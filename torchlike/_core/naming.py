@@ -25,3 +25,28 @@ def _reduce_class(cls: TorchNamed) -> tuple[Any, tuple[str]]:
 
 
 copyreg.pickle(TorchNamed, _reduce_class)
+
+
+# Classes whose ``__module__`` is where programs find them: in this package, or in "torch" while the alias serves that.
+_following: list[type] = []
+
+
+def follow(cls: type) -> type:
+    """Let the ``__module__`` of a class say "torch" as long as there is such a module (see ``install_as_torch``)."""
+    _following.append(cls)
+    return cls
+
+
+def rename(root: str) -> None:
+    """Name the classes that follow by another root: "torch" or this package's own name."""
+    for cls in _following:
+        cls.__module__ = root + cls.__module__[len(cls.__module__.partition(".")[0]) :]
+
+
+class ShownAsTorch(type):
+    """The metaclass of classes that print as PyTorch's do, wherever they are."""
+
+    def __repr__(cls) -> str:
+        root, dot, rest = cls.__module__.partition(".")
+        shown = "torch" if root == "torchlike" else root
+        return f"<class '{shown}{dot}{rest}.{cls.__qualname__}'>"

@@ -172,6 +172,10 @@ class Handle:
         self.remove()
 
 
+# Nodes that are part of PyTorch's engine, and say so.
+_OF_THE_ENGINE = frozenset({"CopyBackwards", "CopySlices", "NotImplemented"})
+
+
 class OpNode(Node):
     """The node of an operator's kernel."""
 
@@ -195,7 +199,7 @@ class OpNode(Node):
 
     def name(self) -> str:
         name = type(self).__name__
-        return "torch::autograd::CopyBackwards" if name == "CopyBackwards" else name
+        return f"torch::autograd::{name}" if name in _OF_THE_ENGINE else name
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:

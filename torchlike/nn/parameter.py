@@ -10,6 +10,7 @@ import numpy as np
 
 from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
+from torchlike._core.naming import follow
 from torchlike._core.override import disabled_torch_function_impl
 from torchlike._core.tensor_state import announce_plain
 from torchlike._tensor import Tensor, _TensorMeta
@@ -49,7 +50,6 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     tensor([1., 2.], requires_grad=True)
     """
 
-    __module__ = "torch.nn.parameter"
     _printed_as = "tensor"
     _is_param = True
 
@@ -165,7 +165,6 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
     torch.Size([2, 3])
     """
 
-    __module__ = "torch.nn.parameter"
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: dtypes.dtype | None = None) -> Any:
@@ -197,8 +196,6 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     >>> list(m.state_dict())
     ['count']
     """
-
-    __module__ = "torch.nn.parameter"
 
     persistent: bool
 
@@ -243,3 +240,5 @@ def _reduce_class(cls: type) -> Any:
 copyreg.pickle(_ParameterMeta, _reduce_class)
 copyreg.pickle(_BufferMeta, _reduce_class)
 announce_plain(Parameter)
+for _class in (Parameter, Buffer, UninitializedParameter, UninitializedBuffer):
+    follow(_class)

@@ -298,6 +298,8 @@ def typename(obj: Any, /) -> str:
         return legacy_type_name(obj)
     kind = obj if hasattr(obj, "__qualname__") else type(obj)
     module = getattr(kind, "__module__", "")
+    if module.partition(".")[0] == "torchlike":
+        module = "torch" + module[len("torchlike") :]
     prefix = "" if module in ("", "builtins", "__builtin__") else f"{module}."
     return prefix + kind.__qualname__
 
