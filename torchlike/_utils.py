@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -127,6 +129,39 @@ def _rebuild_from_type_v2(func: Any, new_type: type, args: tuple[Any, ...], stat
         own(result, state)
         return result
     return _set_state(result, state)
+
+
+class ExceptionWrapper:
+    """An exception with its traceback as text, so that it can be raised again elsewhere."""
+
+    def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
+        kind, value, trace = sys.exc_info() if exc_info is None else exc_info
+        self.exc_type = kind
+        self.exc_msg = "".join(traceback.format_exception(kind, value, trace))
+        self.where = where
+
+    def reraise(self) -> None:
+        """Raise the exception, with the text of the first traceback in its message."""
+        message = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
+        if self.exc_type is KeyError:
+            raise KeyError(_Unquoted(message))
+        if getattr(self.exc_type, "message", None):
+            raise self.exc_type(message=message)
+        try:
+            exception = self.exc_type(message)
+        except Exception:
+            # An exception whose constructor wants something else.
+            raise RuntimeError(message) from None
+        raise exception
+
+
+class _Unquoted(str):
+    """A text that KeyError prints as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def _set_state(result: Any, state: Any) -> Any:

@@ -40,7 +40,7 @@ def manual_seed(seed: int) -> Generator:
     >>> torch.rand(2)
     tensor([0.4963, 0.7682])
     """
-    return default_generator.manual_seed(generator.unpack_seed(int(seed)))
+    return generator.current().manual_seed(generator.unpack_seed(int(seed)))
 
 
 def seed() -> int:
@@ -49,7 +49,7 @@ def seed() -> int:
     >>> torch.seed() == torch.initial_seed()
     True
     """
-    return default_generator.seed()
+    return generator.current().seed()
 
 
 def initial_seed() -> int:
@@ -59,7 +59,7 @@ def initial_seed() -> int:
     >>> torch.initial_seed()
     3
     """
-    return default_generator.initial_seed()
+    return generator.current().initial_seed()
 
 
 def get_rng_state() -> Tensor:
@@ -71,7 +71,7 @@ def get_rng_state() -> Tensor:
     >>> torch.equal(torch.rand(3), first)
     True
     """
-    return default_generator.get_state()
+    return generator.current().get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
@@ -81,7 +81,7 @@ def set_rng_state(new_state: Tensor) -> None:
 
     >>> torch.set_rng_state(torch.get_rng_state())
     """
-    default_generator.set_state(new_state)
+    generator.current().set_state(new_state)
 
 
 @contextmanager
@@ -106,8 +106,8 @@ def fork_rng(
     if not enabled:
         yield
         return
-    state = default_generator.state_bytes()
+    state = generator.current().state_bytes()
     try:
         yield
     finally:
-        default_generator.load_state_bytes(state)
+        generator.current().load_state_bytes(state)

@@ -260,3 +260,17 @@ def _rebuild(cls: type[Generator], device: Any, state: np.ndarray[Any, Any]) -> 
 # The stream behind every call without ``generator=``. As in PyTorch it starts somewhere else in every process.
 default_generator = Generator()
 default_generator.seed()
+
+
+class _Own(threading.local):
+    """The stream of a thread that has one of its own: the workers of data loaders."""
+
+    generator: Generator | None = None
+
+
+own = _Own()
+
+
+def current() -> Generator:
+    """The stream behind a call without ``generator=`` in this thread."""
+    return own.generator or default_generator

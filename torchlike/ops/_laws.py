@@ -92,7 +92,7 @@ def draw(
     if source is not None and place.type != source.device.type:
         raise RuntimeError(f"Expected a '{place.type}' device type for generator but found '{source.device.type}'")
     if on_host(place):
-        stream = generator.default_generator if source is None else source
+        stream = generator.current() if source is None else source
         return layout.put(_on_host(law, stream, size, dtype, stride), place)
     return _from_key(law, source, place, size, dtype)
 
@@ -132,7 +132,7 @@ def _from_key(law: Law, source: Generator | None, place: devices.device, size: t
     found = _compiled.get(cached)
     if found is None:
         found = _compiled[cached] = jax.jit(_keyed(law.keyed, size, dtype), out_shardings=place.sharding)
-    stream = generator.default_generator if source is None else source
+    stream = generator.current() if source is None else source
     return found(stream.key(), *law.parameters)
 
 

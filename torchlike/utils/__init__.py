@@ -1,3 +1,3 @@
 """Helpers around tensors and modules: hooks, data loading, checkpointing."""
 
-from torchlike.utils import checkpoint, dlpack, hooks, serialization
+from torchlike.utils import checkpoint, data, dlpack, hooks, serialization
