@@ -136,7 +136,7 @@ class ExceptionWrapper:
 
     def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
         kind, value, trace = sys.exc_info() if exc_info is None else exc_info
-        self.exc_type = kind
+        self.exc_type: Any = kind
         self.exc_msg = "".join(traceback.format_exception(kind, value, trace))
         self.where = where
 
@@ -149,7 +149,7 @@ class ExceptionWrapper:
             raise self.exc_type(message=message)
         try:
             exception = self.exc_type(message)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever its constructor raises
             # An exception whose constructor wants something else.
             raise RuntimeError(message) from None
         raise exception

@@ -11,7 +11,7 @@ import numpy as np
 from torchlike._core import device as devices
 from torchlike._core import dispatch, generator
 from torchlike._core import dtype as dtypes
-from torchlike._core.generator import Generator, default_generator
+from torchlike._core.generator import Generator
 from torchlike._core.tensor_state import TensorBase
 
 __all__ = ["fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]

@@ -42,11 +42,11 @@ _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "per
 class DataLoader(Generic[T_co]):
     """Iterates over a dataset in batches.
 
-    ``batch_size`` samples make a batch by ``collate_fn`` (``default_collate``); with ``batch_size=None`` samples come one
-    by one. ``shuffle``, a ``sampler`` or a ``batch_sampler`` give the order. With ``num_workers`` the batches are fetched
-    ahead of time, ``prefetch_factor`` for each worker: by threads, or by processes where ``multiprocessing_context`` (or
-    ``multiprocessing.set_start_method``) names "spawn", "forkserver" or "fork". Raises ValueError for options that do
-    not go together.
+    ``batch_size`` samples make a batch by ``collate_fn`` (``default_collate``); with ``batch_size=None`` samples come
+    one by one. ``shuffle``, a ``sampler`` or a ``batch_sampler`` give the order. With ``num_workers`` the batches are
+    fetched ahead of time, ``prefetch_factor`` for each worker: by threads, or by processes where
+    ``multiprocessing_context`` (or ``multiprocessing.set_start_method``) says "spawn" or "forkserver".
+    Raises ValueError for options that do not go together.
 
     >>> data = torch.utils.data.TensorDataset(torch.arange(5))
     >>> for (batch,) in torch.utils.data.DataLoader(data, batch_size=2): batch
@@ -112,9 +112,7 @@ class DataLoader(Generic[T_co]):
             batch_size = None
             drop_last = False
         elif batch_size is None and drop_last:
-            raise ValueError(
-                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
-            )
+            raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
         if sampler is None:
             if iterable:
                 sampler = _InfiniteConstantSampler()
@@ -225,9 +223,7 @@ class DataLoader(Generic[T_co]):
 
 def _check_workers(num_workers: int, timeout: float, prefetch: int | None, persistent: bool) -> None:
     if num_workers < 0:
-        raise ValueError(
-            "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
-        )
+        raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
     if num_workers == 0 and prefetch is not None:
@@ -357,7 +353,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         if self._prefetch_factor <= 0:
             raise AssertionError("prefetch_factor must be greater than 0 for MultiProcessingDataLoaderIter")
         self._in_order = loader.in_order
-        context: Any = loader.multiprocessing_context or _default_context()
+        context: Any = _context(loader.multiprocessing_context)
         self._processes = context is not _Threads
         self._shutdown = False
         self._workers: list[Any] = []
@@ -381,10 +377,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 indices.cancel_join_thread()
             run = worker.run_process if self._processes else worker.run_thread
             process = context.Process(target=run, args=(task, indices, self._results, self._done), daemon=True)
-            with warnings.catch_warnings():
-                # jax warns of every fork; whoever asked for one knows.
-                warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
-                process.start()
+            process.start()
             self._workers.append(process)
             self._index_queues.append(indices)
         self._reset(loader, first_iter=True)
@@ -530,11 +523,14 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             self._shutdown_workers()
 
 
-def _default_context() -> Any:
-    """Processes where the program chose how they start; else threads.
+def _context(given: Any) -> Any:
+    """Processes where the program asks for fresh ones, else threads.
 
-    A process that is forked after jax has begun to work cannot compile, and one that is spawned runs an unguarded main
-    module again: neither is what a program means that says nothing.
+    A process that is forked after jax has begun to work hangs when it compiles (measured: at the first operator that
+    the parent had not compiled), and one that is spawned runs an unguarded main module again: neither is what a program
+    means that says nothing.
     """
-    method = multiprocessing.get_start_method(allow_none=True)
-    return _Threads if method in (None, "fork") else multiprocessing.get_context(method)
+    method = multiprocessing.get_start_method(allow_none=True) if given is None else given.get_start_method()
+    if method in (None, "fork"):
+        return _Threads
+    return multiprocessing.get_context(method) if given is None else given

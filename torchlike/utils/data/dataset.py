@@ -28,7 +28,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """The base class of datasets whose samples have indices: a subclass defines ``__getitem__``, mostly ``__len__`` too.
+    """The base class of datasets whose samples have indices: a subclass defines ``__getitem__``, mostly ``__len__``.
 
     ``__getitems__``, which gets a list of indices and returns a list of samples, is used where there is one. The sum of
     two datasets is one after the other.
@@ -256,7 +256,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Any = defaul
 
     >>> g = torch.Generator().manual_seed(42)
     >>> [part.indices for part in torch.utils.data.random_split(range(6), [4, 2], generator=g)]
-    [[4, 5, 3, 2], [0, 1]]
+    [[0, 3, 2, 4], [1, 5]]
     """
     total = sum(lengths)
     if math.isclose(total, 1) and total <= 1:

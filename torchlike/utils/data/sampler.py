@@ -29,7 +29,7 @@ def drawn_seed(generator: Any = None) -> int:
 
 
 class Sampler(Generic[T_co]):
-    """The base class of samplers: a subclass defines ``__iter__`` over indices, or lists of them, and mostly ``__len__``.
+    """The base class of samplers: a subclass defines ``__iter__`` over indices or lists of them, mostly ``__len__``.
 
     >>> class Backwards(torch.utils.data.Sampler):
     ...     def __iter__(self): return iter([2, 1, 0])
@@ -66,7 +66,7 @@ class RandomSampler(Sampler[int]):
     Raises TypeError or ValueError for options of the wrong kind.
 
     >>> list(torch.utils.data.RandomSampler(range(4), generator=torch.Generator().manual_seed(0)))
-    [2, 0, 1, 3]
+    [0, 1, 3, 2]
     """
 
     data_source: Any

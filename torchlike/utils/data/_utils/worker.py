@@ -77,9 +77,7 @@ class Task:
 
     def fetcher(self) -> Any:
         """A fetcher of the dataset from its beginning."""
-        return DatasetKind.create_fetcher(
-            self.kind, self.dataset, self.auto_collation, self.collate_fn, self.drop_last
-        )
+        return DatasetKind.create_fetcher(self.kind, self.dataset, self.auto_collation, self.collate_fn, self.drop_last)
 
 
 def run_process(task: Task, indices: Any, results: Any, done: Any) -> None:
@@ -87,7 +85,7 @@ def run_process(task: Task, indices: Any, results: Any, done: Any) -> None:
     seed = task.base_seed + task.worker_id
     random.seed(seed)
     generators.default_generator.manual_seed(seed)
-    np.random.seed(state_words(task.base_seed, task.worker_id))
+    np.random.seed(state_words(task.base_seed, task.worker_id))  # noqa: NPY002 - the stream that datasets use
     parent = os.getppid()
     _run(task, indices, results, done, lambda: os.getppid() == parent)
     if done.is_set():
@@ -111,7 +109,7 @@ def _run(task: Task, indices: Any, results: Any, done: Any, alive: Callable[[], 
         if task.init_fn is not None:
             task.init_fn(number)
         fetcher = task.fetcher()
-    except Exception:
+    except Exception:  # noqa: BLE001 - raised again where the batch is asked for
         failure = ExceptionWrapper(where=where)
     ended = False
     while alive():
@@ -142,7 +140,7 @@ def _run(task: Task, indices: Any, results: Any, done: Any, alive: Callable[[], 
                 data, ended = EndOfIterable(number), task.kind == DatasetKind.Iterable
                 if not ended:
                     data = ExceptionWrapper(where=where)
-            except Exception:
+            except Exception:  # noqa: BLE001 - raised again where the batch is asked for
                 data = ExceptionWrapper(where=where)
         results.put((position, data))
         del data, order, index  # so that nothing is held while the worker waits
