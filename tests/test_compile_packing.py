@@ -139,3 +139,15 @@ def test_two_programs_share_state() -> None:
         with torch.no_grad():
             close(other(), loop.models[1](loop.x).sum())
     loop.check()
+
+
+def test_data_that_changes_between_calls_is_read_anew() -> None:
+    loop = Loop()
+    loop.run(PATIENCE + 5)
+    for number in range(12):
+        loop.x.fill_(0.1 * number)
+        loop.run(1)
+        loop.check()
+    loop.x.copy_(torch.tensor([[1.0, 2.0], [0.5, -1.0]]))
+    loop.run(3)
+    loop.check()

@@ -48,11 +48,19 @@ class Packing:
         for _, index in members:
             self.spans.append((start, tuple(shapes[index].shape)))
             start += math.prod(shapes[index].shape)
-        self.size = start
         self.pack = Pack(self._part)
         self.marks = [(self.pack, number) for number in range(len(members))]
         self.storages: list[weakref.ref[Storage]] = []
-        packed = {place for place, _ in members if place is not None}
+        # What the program only reads is in the pack too, as long as it is the same array.
+        self.constants = [
+            (i, s)
+            for i, s in enumerate(program.state)
+            if i not in {place for place, _ in members} and start + s.array.size <= _MOST and _is_plain(s)
+        ]
+        for _, storage in self.constants:
+            self.spans.append((start, tuple(storage.array.shape)))
+            start += storage.array.size
+        packed = {place for place, _ in members if place is not None} | {i for i, _ in self.constants}
         self.loose = [i for i in range(len(program.state)) if i not in packed]
         indices = [index for _, index in members]
         self.kept = [i for i in range(len(shapes)) if i not in indices]
@@ -72,11 +80,13 @@ class Packing:
         state: list[Any] = [None] * count
         for i, value in zip(self.loose, rest, strict=False):
             state[i] = value
-        for (place, _), span in zip(self.members, self.spans, strict=True):
+        places = [place for place, _ in self.members] + [place for place, _ in self.constants]
+        for place, span in zip(places, self.spans, strict=True):
             if place is not None:
                 state[place] = self._slicing(*span)(flat)
         outs = self.program.run(*state, *rest[len(self.loose) :])
-        joined = jnp.concatenate([outs[index].reshape(-1) for _, index in self.members])
+        parts = [outs[index] for _, index in self.members] + [state[place] for place, _ in self.constants]
+        joined = jnp.concatenate([part.reshape(-1) for part in parts])
         return (joined, *[outs[i] for i in self.kept])
 
     def close(self) -> None:
@@ -89,7 +99,8 @@ class Packing:
                 storages.append(tensor._grad._storage)
         if any(type(s) is not Storage or s.host is not None for s in storages):
             return
-        arrays = [s.array for s in storages]
+        self.pack.constants = [s.array for _, s in self.constants]
+        arrays = [s.array for s in storages] + self.pack.constants
         if any(isinstance(a, jax.core.Tracer) for a in arrays):
             return
         self.pack.array = self._join(*arrays)
@@ -130,7 +141,13 @@ def packing_of(program: Program) -> Packing | None:
         return None
     if any(program.strides.get(i) is not None for i in indices) or any(math.prod(s.shape) == 0 for s in shapes):
         return None
-    for storage, _, _ in program.written:
-        if type(storage) is not Storage or storage.stride is not None or layout.of_array(storage.array) is not CPU:
-            return None
+    if not all(_is_plain(storage) for storage, _, _ in program.written):
+        return None
     return Packing(program)
+
+
+def _is_plain(storage: Storage) -> bool:
+    """Whether a storage can be part of a pack."""
+    if type(storage) is not Storage or storage.stride is not None or layout.of_array(storage.array) is not CPU:
+        return False
+    return storage.array.dtype == _DTYPE and storage.array.size > 0

@@ -93,6 +93,8 @@ def _pack(
     back = f"return {source.name('slow', slow)}(leaves, key)"
     pack, holder = source.name("pack", packing.pack), source.name("packing", packing)
     source.add(f"if not {pack}.intact: {back}")
+    for number, (_, storage) in enumerate(packing.constants):
+        source.add(f"if {source.name('storage', storage)}.array is not {pack}.constants[{number}]: {back}")
     packed, refcount = source.name("packed", PackedStorage), source.name("refcount", sys.getrefcount)
     marks = iter(packing.marks[len(program.written) :])
     for tensor, gradient in program.bindings:

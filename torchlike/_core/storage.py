@@ -32,10 +32,11 @@ class Counter:
 class Pack:
     """One array with the contents of several storages; ``intact`` as long as all of them are still in it."""
 
-    __slots__ = ("array", "intact", "part")
+    __slots__ = ("array", "constants", "intact", "part")
 
     def __init__(self, part: Callable[[int], Any]) -> None:
         self.array: Any = None
+        self.constants: list[Any] = []  # arrays of which it has a copy
         self.intact = False
         self.part = part
 
