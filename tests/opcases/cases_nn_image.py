@@ -55,6 +55,7 @@ CASES = [
         "x, (2, 3), 1, (1, 0), (1, 2)",
         "x, 2, dilation=2",
         "x[0], 2",
+        "x[:0], 2",
         inputs=_4,
         bad=(
             "torch.nn.functional.unfold(x, 7)",
@@ -72,6 +73,7 @@ CASES = [
         "x, (3, 4), 2",
         "x, (3, 4), (2, 2), stride=1",
         "x[0], (3, 4), 2",
+        "x[:0], (3, 4), 2",
         "values(1, 8, 2), (4, 3), (2, 2), dilation=1, padding=(0, 1), stride=(4, 2)",
         inputs={"x": "values(1, 8, 6)"},
         bad=(

@@ -47,6 +47,10 @@ def _opmath(x: Array) -> Array:
 def _wanted(function: str, output_size: Any, size: Ints, dims: int) -> Ints:
     """The output sizes asked for; None keeps that of the input."""
     given = output_size if isinstance(output_size, tuple | list) else (output_size,) * dims
+    if dims == 1:
+        check(len(given) == 1, f"{function}() argument 'output_size' should contain one int (got {len(given)})")
+    elif "max" in function:
+        check(len(given) == dims, f"{function}(): internal error: output_size.size() must be {dims}")
     check(len(given) == dims, f"{function}: output_size must be {dims}")
     return tuple(n if o is None else int(o) for o, n in zip(given, size[len(size) - dims :], strict=True))
 
@@ -63,13 +67,21 @@ def _check_dims(function: str, size: Ints, dims: int, colon: str) -> None:
         len(size) in (dims + 1, dims + 2),
         f"{function}(): Expected {dims + 1}D or {dims + 2}D tensor, but got{colon} {show(size)}",
     )
-    for i in range(1, dims + 1):
+    # Averages over one and two dimensions may have no channels.
+    first = 1 if colon or dims == 3 else len(size) - dims
+    shown, moved = (size, 0) if colon or dims > 1 else ((*size[:-1], 1, size[-1]), 1)
+    for axis in range(first, len(size)):
         check(
-            size[-i] > 0,
-            f"{function}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes"
-            f" {show(size)} with"
-            f" dimension {len(size) - i if colon == ':' else -i} being empty",
+            size[axis] > 0,
+            f"{function if colon or dims > 1 else 'adaptive_avg_pool2d'}(): Expected input to have non-zero size for"
+            f" non-batch dimensions, but input has sizes {show(shown)} with dimension {axis + moved} being empty",
         )
+
+
+def _check_given(output_size: Any, size: Ints, dims: int) -> None:
+    """Refuse a list of sizes for as many dimensions as the input has, or more."""
+    if dims > 1 and isinstance(output_size, tuple | list) and len(size) <= len(output_size):
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -108,6 +120,7 @@ def _pool_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
     name = f"adaptive_avg_pool{dims}d"
     expect_tensor(name, "self", 1, input)
     size = dispatch.shape_of(input)
+    _check_given(output_size, size, dims)
     wanted = _wanted(name, output_size, size, dims) if len(size) > dims else (0,) * dims
     check(
         all(o >= 0 for o in wanted),
@@ -159,8 +172,9 @@ def _scattered(grad: Array, index: Array, shape: Ints, dims: int) -> Array:
     """Gradients added up where the flat indices of the last dimensions say."""
     lead = shape[: len(shape) - dims]
     rows, places = math.prod(lead), math.prod(shape[len(shape) - dims :])
-    g = _opmath(grad).reshape((rows, -1))
-    at = index.reshape((rows, -1))
+    count = math.prod(index.shape[len(index.shape) - dims :])
+    g = _opmath(grad).reshape((rows, count))
+    at = index.reshape((rows, count))
     zeros = jnp.zeros((rows, places), g.dtype)
     return zeros.at[jnp.arange(rows)[:, None], at].add(g).reshape(shape)
 
@@ -172,6 +186,9 @@ def _adaptive_max_pool(input: Array, output_size: Ints, node: str) -> tuple[Arra
     refuse(f"adaptive_max_pool{max(dims, 2)}d{'_cpu' if dims == 3 else ''}", input, BOOL, BARE, COMPLEX)
     lead = input.ndim - dims
     size = input.shape[lead:]
+    if not (input.size and math.prod(output_size)):
+        nothing = (*input.shape[:lead], *output_size)
+        return jnp.zeros(nothing, input.dtype), jnp.zeros(nothing, jnp.int64)
     values = input
     flat = np.zeros((1,) * (2 * dims), np.int64)
     valid = np.ones((1,) * (2 * dims), bool)
@@ -213,8 +230,12 @@ def _pool_max(dims: int, input: Tensor, output_size: Any) -> tuple[Tensor, Tenso
     name = f"adaptive_max_pool{dims}d"
     expect_tensor(name, "self", 1, input)
     size = dispatch.shape_of(input)
+    _check_given(output_size, size, dims)
     _check_dims(name, size, dims, ":")
     wanted = _wanted(name, output_size, size, dims)
+    negative = next((n for n in wanted if n < 0), None)
+    outer = (*size[: len(size) - dims], *((1,) if dims == 1 else ()), *wanted)
+    check(negative is None, f"Trying to create tensor with negative dimension {negative}: {show(outer)}")
     node = "SqueezeBackward1" if dims == 1 else f"AdaptiveMaxPool{dims}DBackward0"
     return _adaptive_max_pool(input, wanted, node)
 
@@ -463,8 +484,9 @@ def _max_unpool(input: Array, indices: Array, output_size: Ints, node: str) -> A
     lead = input.shape[: input.ndim - len(output_size)]
     rows, places = math.prod(lead), math.prod(output_size)
     zeros = jnp.zeros((rows, places), input.dtype)
-    at = indices.reshape((rows, -1))
-    filled = zeros.at[jnp.arange(rows)[:, None], at].set(input.reshape((rows, -1)), mode="drop")
+    count = math.prod(input.shape[len(lead) :])
+    at = indices.reshape((rows, count))
+    filled = zeros.at[jnp.arange(rows)[:, None], at].set(input.reshape((rows, count)), mode="drop")
     return filled.reshape((*lead, *output_size))
 
 
@@ -472,8 +494,9 @@ def _max_unpool(input: Array, indices: Array, output_size: Ints, node: str) -> A
 def _(grad, inputs, outputs, output_size, node):
     input, indices = inputs
     lead = input.shape[: input.ndim - len(output_size)]
-    flat = grad.reshape((math.prod(lead), -1))
-    return jnp.take_along_axis(flat, indices.reshape((math.prod(lead), -1)), 1).reshape(input.shape), None
+    rows, count = math.prod(lead), math.prod(input.shape[len(lead) :])
+    flat = grad.reshape((rows, math.prod(output_size)))
+    return jnp.take_along_axis(flat, indices.reshape((rows, count)), 1).reshape(input.shape), None
 
 
 def _unpool(

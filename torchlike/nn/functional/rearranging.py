@@ -173,7 +173,7 @@ def _im2col(input: Array, kernel: Ints, dilation: Ints, padding: Ints, stride: I
     out = tuple(windows.output_size(*args, False) for args in zip(size, kernel, stride, padding, dilation, strict=True))
     padded = jnp.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
     parts = [windows.strided(padded, at, out, stride, dilation) for at in windows.positions(kernel)]
-    columns = jnp.stack(parts, 2).reshape((x.shape[0], -1, out[0] * out[1]))
+    columns = jnp.stack(parts, 2).reshape((x.shape[0], x.shape[1] * len(parts), out[0] * out[1]))
     return columns[0] if unbatched else columns
 
 
@@ -182,7 +182,8 @@ def _columns_back(
 ) -> Array:
     """Columns (n, c * kh * kw, l) added up where their windows lay in images of a size."""
     n = columns.shape[0]
-    parts = columns.reshape((n, -1, kernel[0] * kernel[1], *out))
+    area = kernel[0] * kernel[1]
+    parts = columns.reshape((n, columns.shape[1] // area, area, *out))
     padded = tuple(s + 2 * p for s, p in zip(size, padding, strict=True))
     wide = parts.astype(jnp.float32) if parts.dtype in (jnp.float16, jnp.bfloat16) else parts
     total: Any = jnp.zeros((n, parts.shape[1], *padded), wide.dtype)
