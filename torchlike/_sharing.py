@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import enum
 import math
 import operator
@@ -346,6 +347,16 @@ def to_dlpack(tensor: Any) -> Any:
     return dispatch.array_of(tensor).__dlpack__()
 
 
+def _writable(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same memory as an array that may be written: NumPy takes what a capsule does not tell for read-only."""
+    if array.flags.writeable or not array.size:
+        return array
+    span = sum((n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)) + array.itemsize
+    block = (ctypes.c_byte * span).from_address(array.ctypes.data)
+    block._owner = array  # the memory lives as long as any view of it
+    return np.ndarray(array.shape, array.dtype, block, 0, array.strides)
+
+
 class _Capsule:
     """A capsule of memory on the CPU as an object that can be asked for it."""
 
@@ -377,7 +388,8 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     )
     kind = ext_tensor.__dlpack_device__()[0] if hasattr(ext_tensor, "__dlpack_device__") else 1
     if kind == 1 and not isinstance(ext_tensor, jax.Array):
-        shared = from_numpy(np.from_dlpack(ext_tensor) if not isinstance(ext_tensor, np.ndarray) else ext_tensor)
+        given = ext_tensor if isinstance(ext_tensor, np.ndarray) else _writable(np.from_dlpack(ext_tensor))
+        shared = from_numpy(given)
         return shared.clone() if copy else shared
     return dispatch.wrap(jnp.from_dlpack(ext_tensor))
 

@@ -47,7 +47,8 @@ class TorchFunctionMode:
     ...     def __torch_function__(self, func, types, args=(), kwargs=None):
     ...         return 2 * func(*args, **(kwargs or {}))
     >>> with Doubling():
-    ...     torch.ones(2)
+    ...     y = torch.ones(2)
+    >>> y
     tensor([2., 2.])
     """
 
