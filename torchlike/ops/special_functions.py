@@ -126,7 +126,8 @@ def digamma_body(x: Array) -> Array:
 def _polygamma(input: Array, n: int) -> Array:
     """The n-th derivative of digamma."""
     refuse({0: "digamma", 1: "trigamma"}.get(n, "polygamma"), input, COMPLEX, FLOAT8)
-    return in_double(partial(polygamma_body, n), input)
+    # The zeroth is digamma, near whose poles PyTorch's values are those of float32.
+    return in_double(partial(polygamma_body, n), input) if n else digamma_body(input)
 
 
 def polygamma_body(n: int, x: Array) -> Array:
