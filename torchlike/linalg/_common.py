@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,6 +33,9 @@ LinAlgError = _LinAlgError
 # Arguments
 
 
+_INEXACT: Final = FLOATS | COMPLEX
+
+
 def check_tensors(function: str, **given: Any) -> None:
     """Raise the TypeError for the first of a function's leading arguments that is not a tensor."""
     for position, (name, value) in enumerate(given.items(), 1):
@@ -56,20 +59,22 @@ def check_square(x: Any, function: str, name: str = "A") -> None:
 
 def check_floating(x: Any, function: str, *, half: bool = True) -> None:
     """Refuse integers and bools, and half precision as well where ``half`` is False."""
-    check(
-        is_in(x, FLOATS | COMPLEX),
-        f"{function}: Expected a floating point or complex tensor as input. Got {scalar_type(x.dtype)}",
-    )
-    check(half or not is_in(x, HALF), f"{function}: Low precision dtypes not supported. Got {scalar_type(x.dtype)}")
+    # Not by `check`: eager calls come here, and the name of a dtype costs more than all the rest.
+    if not is_in(x, _INEXACT):
+        raise RuntimeError(
+            f"{function}: Expected a floating point or complex tensor as input. Got {scalar_type(x.dtype)}"
+        )
+    if not half and is_in(x, HALF):
+        raise RuntimeError(f"{function}: Low precision dtypes not supported. Got {scalar_type(x.dtype)}")
 
 
 def check_same_dtype(function: str, a: Any, b: Any, first: str = "A", second: str = "B") -> None:
     """Refuse operands of two dtypes."""
-    check(
-        a.dtype == b.dtype,
-        f"{function}: Expected {first} and {second} to have the same dtype, but found {first} of type "
-        f"{scalar_type(a.dtype)} and {second} of type {scalar_type(b.dtype)} instead",
-    )
+    if a.dtype != b.dtype:
+        raise RuntimeError(
+            f"{function}: Expected {first} and {second} to have the same dtype, but found {first} of type "
+            f"{scalar_type(a.dtype)} and {second} of type {scalar_type(b.dtype)} instead"
+        )
 
 
 def check_solvable(function: str, a: Any, b: Any, left: bool = True) -> None:
