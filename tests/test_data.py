@@ -65,7 +65,7 @@ class Waiting(Dataset[Any]):
         return 1
 
     def __getitem__(self, index: int) -> Any:
-        return self.event.wait(5)
+        return self.event.wait(0.5)
 
 
 def lists(loader: Any) -> list[Any]:

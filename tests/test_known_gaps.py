@@ -19,7 +19,7 @@ GAPS: dict[str, tuple[Callable[[], Any], type[Exception]]] = {
     "complex32": (_half_complex, NotImplementedError),
 }
 
-MODULES = ["sparse", "amp", "distributed"]
+MODULES = ["sparse", "distributed"]
 
 
 def _gap(name: str, exception: type[Exception]) -> Any:

@@ -4,6 +4,7 @@ from math import e, inf, nan, pi
 
 from torchlike import (
     _documented,
+    amp,
     autograd,
     compiler,
     cuda,
@@ -47,6 +48,16 @@ from torchlike._losses import *
 from torchlike._printing import set_printoptions
 from torchlike._settings import *
 from torchlike._tensor import Tensor
+from torchlike.amp.autocast_mode import (
+    autocast,
+    get_autocast_dtype,
+    is_autocast_cache_enabled,
+    is_autocast_enabled,
+    set_autocast_cache_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+)
+from torchlike.amp.grad_scaler import GradScaler
 from torchlike.autograd import (
     enable_grad,
     inference_mode,
@@ -56,6 +67,7 @@ from torchlike.autograd import (
     set_grad_enabled,
 )
 from torchlike.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
+from torchlike.cuda.amp import autocast as _former_autocast  # so that torch.cuda.amp is there
 from torchlike.func._vmap import vmap
 from torchlike.ops._public import *
 from torchlike.ops.inplace import *
