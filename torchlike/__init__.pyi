@@ -11,6 +11,7 @@ from math import inf as inf
 from math import nan as nan
 from math import pi as pi
 from torchlike import _documented as _documented
+from torchlike import amp as amp
 from torchlike import autograd as autograd
 from torchlike import compiler as compiler
 from torchlike import cuda as cuda
@@ -179,6 +180,14 @@ from torchlike._settings import set_num_threads as set_num_threads
 from torchlike._settings import set_warn_always as set_warn_always
 from torchlike._settings import use_deterministic_algorithms as use_deterministic_algorithms
 from torchlike._tensor import Tensor as Tensor
+from torchlike.amp.autocast_mode import autocast as autocast
+from torchlike.amp.autocast_mode import get_autocast_dtype as get_autocast_dtype
+from torchlike.amp.autocast_mode import is_autocast_cache_enabled as is_autocast_cache_enabled
+from torchlike.amp.autocast_mode import is_autocast_enabled as is_autocast_enabled
+from torchlike.amp.autocast_mode import set_autocast_cache_enabled as set_autocast_cache_enabled
+from torchlike.amp.autocast_mode import set_autocast_dtype as set_autocast_dtype
+from torchlike.amp.autocast_mode import set_autocast_enabled as set_autocast_enabled
+from torchlike.amp.grad_scaler import GradScaler as GradScaler
 from torchlike.autograd import enable_grad as enable_grad
 from torchlike.autograd import inference_mode as inference_mode
 from torchlike.autograd import is_grad_enabled as is_grad_enabled
@@ -187,6 +196,7 @@ from torchlike.autograd import no_grad as no_grad
 from torchlike.autograd import set_grad_enabled as set_grad_enabled
 from torchlike.autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from torchlike.autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
+from torchlike.cuda.amp import autocast as _former_autocast
 from torchlike.func._vmap import vmap as vmap
 from torchlike.random import get_rng_state as get_rng_state
 from torchlike.random import initial_seed as initial_seed
