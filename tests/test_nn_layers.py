@@ -96,6 +96,8 @@ def test_losses_keep_their_options():
         assert nn.L1Loss(size_average=False).reduction == "sum"
     with pytest.warns(FutureWarning, match="NLLLoss2d has been deprecated"):
         nn.NLLLoss2d()
+    with pytest.warns(FutureWarning, match="`nn.Container` is deprecated"):
+        assert repr(nn.Container(a=nn.ReLU())) == "Container(\n  (a): ReLU()\n)"
     with pytest.warns(UserWarning, match="'batchmean' divides only by the batch size"):
         F.kl_div(torch.zeros(2), torch.ones(2))
 

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from typing import Any, Self
 
 from torchlike._core.tensor_state import TensorBase
+from torchlike._core.warn import warn
 from torchlike.nn.modules._naming import typename
 from torchlike.nn.modules.module import Module, indent
 from torchlike.nn.parameter import Parameter
@@ -26,15 +27,14 @@ def _position(index: Any, length: int) -> int:
 
 
 class Container(Module):
-    """Deprecated: a module with the children that it is given by name.
-
-    >>> torch.nn.Container(first=torch.nn.ReLU())
-    Container(
-      (first): ReLU()
-    )
-    """
+    """Deprecated, with a FutureWarning: a module with the children that it is given by name. Subclass `Module`."""
 
     def __init__(self, **kwargs: Any) -> None:
+        warn(
+            "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. Subclass that"
+            " instead.",
+            FutureWarning,
+        )
         super().__init__()
         for name, module in kwargs.items():
             self.add_module(name, module)
