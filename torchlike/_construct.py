@@ -108,11 +108,12 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
 
 @composite(method=False, asked="modes")
 def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool | None = None
 ) -> Any:
     """Return ``obj`` (tensor, array, buffer, scalar or sequence) as a tensor; ``copy`` says whether memory is shared.
 
-    None shares where possible, True always copies, False raises ValueError where sharing is not possible.
+    None shares where possible, True always copies, False raises ValueError where sharing is not possible. A tensor
+    keeps its history unless ``requires_grad`` is False.
 
     >>> torch.asarray([1, 2])
     tensor([1, 2])
@@ -129,6 +130,11 @@ def asarray(
         )
         if requires_grad and not tape_requires(obj):
             result = finished(result.detach(), True)
+        elif requires_grad is None and tape_requires(obj):
+            warn(
+                "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of False. Pass"
+                " requires_grad=False explicitly to get the old behavior and silence this warning."
+            )
         elif not requires_grad and tape_requires(obj):
             result = result.detach()
         return result
@@ -149,7 +155,7 @@ def asarray(
     else:
         errors.check(copy is not False, "can't alias arbitrary sequence into a tensor.", ValueError)
         result = dispatch.wrap_host(host_array(obj, wanted), device)
-    return finished(result, requires_grad)
+    return finished(result, bool(requires_grad))
 
 
 def tape_requires(t: Any) -> bool:

@@ -6,6 +6,7 @@ kernel, which checks) is worked out once for a combination of argument types and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
@@ -543,6 +544,7 @@ def call_slowly(
         return result
     inplace = plans is op.inplace_plans
     clean = tuple(_clean_operand(op, x) for x in operands)
+    _check_numbers(op, statics)
     fixed = hashable(statics)
     types = tuple(map(type, clean + fixed))
     # An instance of a subclass is computed as a plain tensor from here on.
@@ -642,6 +644,15 @@ def hashable(statics: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(_hashable(s) for s in statics)
 
 
+def _check_numbers(op: Op, statics: tuple[Any, ...]) -> None:
+    """Refuse a tensor that is no number where a number is meant."""
+    for p, value in zip(op.static_params, statics, strict=False):
+        if isinstance(value, TensorBase) and math.prod(shape_of(value)) != 1:
+            wanted = "int" if p.annotation.startswith("int") else "Number"
+            name = op.qualified_name.lstrip("_")
+            raise TypeError(f"{name}(): argument '{p.name}' (position {p.position + 1}) must be {wanted}, not Tensor")
+
+
 def _hashable(value: Any) -> Any:
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return tuple(_hashable(v) for v in value)
@@ -738,6 +749,8 @@ def _check_out(op: Op, target: Any, operands: tuple[Any, ...]) -> None:
             " arguments"
             " requires grad."
         )
+    if geometry_of(target).overlaps and overlap.must_be_apart(op.name):
+        overlap.refuse_inner()
     for x in operands:
         if isinstance(x, TensorBase) and x._storage is target._storage:
             overlap.check_out(op.name, op.promote is not None, geometry_of(target), geometry_of(x))

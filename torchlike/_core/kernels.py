@@ -534,6 +534,9 @@ class _BodyCall:
         shape = errors.broadcast_shapes(
             *(x.shape for x, kind in zip(operands, kinds, strict=True) if kind != "scalar" and hasattr(x, "shape"))
         )
+        if self.inplace:
+            _check_shape(shape, operands[0])
+            check_castable(result, operands[0].dtype)
         mids: list[Any] = []
         for x, entry, kind, name in zip(operands, _flatten(self.pattern), kinds, self._flat_names(), strict=True):
             if entry is _NONE:
@@ -550,10 +553,7 @@ class _BodyCall:
         dtype = out.dtype if result_dtype is None else result_dtype
         if self.inplace:
             target = operands[0]
-            if tuple(out.shape) != tuple(target.shape):
-                raise RuntimeError(
-                    f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(out.shape)}"
-                )
+            _check_shape(out.shape, target)
             check_castable(dtype, target.dtype)
             dtype = target.dtype
         return cast(out, dtype)
@@ -650,6 +650,12 @@ def _cast_scalar(x: Any, number: Any, compute: Any, name: str) -> Any:
         if number is complex and not jnp.issubdtype(compute, jnp.complexfloating):
             raise RuntimeError(f"For non-complex input tensors, argument {name} must not be a complex number.")
     return cast(x, compute)
+
+
+def _check_shape(shape: Sequence[int], target: Any) -> None:
+    """Refuse a result that is larger than the tensor in which it is to lie."""
+    if tuple(shape) != tuple(target.shape):
+        raise RuntimeError(f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(shape)}")
 
 
 def check_castable(source: Any, target: Any) -> None:

@@ -7,6 +7,7 @@ the table of annotations and flags.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ from torchlike._core.promote import (
     INT_TO_FLOAT_WIDE,
     NO_OPMATH,
 )
-from torchlike._core.signatures import MISSING, Callee, Fitting, Parameter, heads_of, of_method, signature_of
+from torchlike._core.signatures import MISSING, Callee, Fitting, Parameter, heads_of, reworded, signature_of
 from torchlike._core.tensor_state import TensorBase
 
 __all__ = [
@@ -268,7 +269,7 @@ def op(
             if has_method:
                 _attach(record.name + "_", twin)
             if inplace == "both":
-                _register(twin, record.name + "_", namespace, record, has_method)
+                _register(_generate(record, "inplace function"), record.name + "_", namespace, record, has_method)
         return function
 
     return declare if body is None else declare(body)
@@ -288,7 +289,8 @@ def alias(function: Callable[..., Any], name: str, *, method: bool | None = None
             twin = _generate(record, "inplace", name)
             _attach(name + "_", twin)
             if (record.namespace, record.name + "_") in registry:
-                _register(twin, name + "_", record.namespace, record, with_method)
+                function = _generate(record, "inplace function", name)
+                _register(function, name + "_", record.namespace, record, with_method)
     return second
 
 
@@ -351,7 +353,7 @@ def _fitting(function: Callable[..., Any], name: str, namespace: str, form: str)
 # Generated functions
 
 
-def _callee(record: Op, form: str, name: str) -> Callee:
+def _callee(record: Op, form: str, name: str, out: bool) -> Callee:
     """The parameters of an operator's public function, method or in-place method."""
     method = form != "function"
     parameters = []
@@ -359,7 +361,7 @@ def _callee(record: Op, form: str, name: str) -> Callee:
         own = "self" if method and p.position == 0 and p.name == "input" else p.name
         default = MISSING if p.default is inspect.Parameter.empty else p.default
         parameters.append(Parameter(own, default, p.keyword_only))
-    if record.out and form == "function":
+    if out:
         parameters.append(Parameter("out", None, True))
     if not method and name == record.name:
         name = record.qualified_name  # as PyTorch's parser calls it: special_zeta
@@ -379,15 +381,16 @@ def _heads_with_sizes(record: Op, name: str, scope: dict[str, Any]) -> tuple[lis
 def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., Any]:
     """Compile the public function, the method or the in-place method of an operator, under its name or an alias."""
     scope: dict[str, Any] = {"_op": record}
-    method = form != "function"
-    name = (name or record.name) + ("_" if form == "inplace" else "")
-    callee = _callee(record, form, name)
+    inplace = form.startswith("inplace")
+    method = form in ("method", "inplace")
+    name = (name or record.name) + ("_" if inplace else "")
+    callee = _callee(record, "method" if method else "function", name, out=record.out and form == "function")
     if method and any(p.kind == "varints" for p in record.params):
         heads, line = _heads_with_sizes(record, name, scope)
     else:
         heads, line = heads_of(callee, scope)
     prologue: list[str] = []
-    takes_out = record.out and not method
+    takes_out = record.out and form == "function"
 
     def text(params: tuple[Param, ...]) -> str:
         first = record.params[0].name if record.params else ""
@@ -408,7 +411,7 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
         target, tail = "call_arrays", ", out" if takes_out else ""
     else:
         target, tail = "call", ", out" if takes_out else ""
-    if form == "inplace":
+    if inplace:
         target, tail = "call_inplace", ""
     home = keeping if record.residuals == "vjp" else dispatch
     scope["_call"] = getattr(home, target)
@@ -416,9 +419,9 @@ def _generate(record: Op, form: str, name: str | None = None) -> Callable[..., A
         scope["_check"] = record.check
         prologue.append(f"_check{text(record.params)}")
     body = [*prologue, f"return _call(_op, {operands}, {statics}{tail})"]
-    if method:
-        scope["_of_method"] = of_method
-        caught = ["except TypeError as error:", "    raise _of_method(error) from error.__cause__"]
+    if method or name != record.name:
+        scope["_reworded"] = functools.partial(reworded, called=record.name, name=name, method=method)
+        caught = ["except TypeError as error:", "    raise _reworded(error) from error.__cause__"]
         body = ["try:", *("    " + line for line in body), *caught]
     source = "\n    ".join([f"def {name}({', '.join(heads)}):", line, *body])
     exec(compile(source, f"<torchlike operator {name}>", "exec"), scope)  # noqa: S102 - as dataclasses do

@@ -109,6 +109,11 @@ def check_out(name: str, elementwise: bool, target: Geometry, source: Geometry) 
         _refuse(_status(target, source), apart=name in _OUT_APART)
 
 
+def must_be_apart(name: str) -> bool:
+    """Whether a tensor given as ``out=`` is refused for overlapping itself before it is resized."""
+    return name.strip("_") in _OUT_APART
+
+
 def _refuse(status: str, *, apart: bool) -> None:
     if status == "partial" or (apart and status == "full"):
         raise RuntimeError(

@@ -204,6 +204,14 @@ _POSITION = re.compile(r"(\w+\(\): argument '\w+' \(position )(\d+)(\).*)", re.D
 _GIVEN = re.compile(r"(\w+\(\) received an invalid combination of arguments - got \()\w+(?:, )?(.*)", re.DOTALL)
 
 
+def reworded(error: TypeError, called: str, name: str, method: bool) -> TypeError:
+    """The error of an operator ``called`` so, under the name and in the form in which it was called."""
+    text = str(error)
+    if name != called and text.startswith(f"{called}()"):
+        error = TypeError(name + text.removeprefix(called))
+    return of_method(error) if method else error
+
+
 def of_method(error: TypeError) -> TypeError:
     """The error of a method in place of that of its function: the tensor itself is no argument."""
     text = str(error)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._core.op import ALWAYS_BOOL, NO_OPMATH, Array, ArrayLike, op, overloads
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, is_in, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, is_in, refuse, refuse_numbers
 
 __all__ = [
     "bitwise_and",
@@ -20,6 +20,13 @@ __all__ = [
     "logical_or",
     "logical_xor",
 ]
+
+
+_SIGNATURES = (
+    "(Tensor input, Tensor other, *, Tensor out = None)",
+    "(Number self, Tensor other)",
+    "(Tensor input, Number other, *, Tensor out = None)",
+)
 
 
 @op(promote=NO_OPMATH, inplace=True)
@@ -40,6 +47,7 @@ def bitwise_and(input: ArrayLike, other: ArrayLike) -> Array:
     >>> torch.bitwise_and(torch.tensor([5, 6]), 4)
     tensor([4, 4])
     """
+    refuse_numbers("bitwise_and", _SIGNATURES)
     refuse("bitwise_and_cpu", input, FLOATS, COMPLEX, FLOAT8)
     return input & other
 
@@ -51,6 +59,7 @@ def bitwise_or(input: ArrayLike, other: ArrayLike) -> Array:
     >>> torch.bitwise_or(torch.tensor([5, 6]), 8)
     tensor([13, 14])
     """
+    refuse_numbers("bitwise_or", _SIGNATURES)
     refuse("bitwise_or_cpu", input, FLOATS, COMPLEX, FLOAT8)
     return input | other
 
@@ -62,6 +71,7 @@ def bitwise_xor(input: ArrayLike, other: ArrayLike) -> Array:
     >>> torch.bitwise_xor(torch.tensor([5, 6]), 4)
     tensor([1, 2])
     """
+    refuse_numbers("bitwise_xor", _SIGNATURES)
     refuse("bitwise_xor_cpu", input, FLOATS, COMPLEX, FLOAT8)
     return input ^ other
 
@@ -73,6 +83,7 @@ def bitwise_left_shift(input: ArrayLike, other: ArrayLike) -> Array:
     >>> torch.bitwise_left_shift(torch.tensor([1, 3]), 2)
     tensor([ 4, 12])
     """
+    refuse_numbers("bitwise_left_shift", _SIGNATURES)
     refuse("lshift_cpu", input, FLOATS, COMPLEX, BOOL, BARE)
     outside = (other < 0) | (other >= jnp.iinfo(input.dtype).bits)
     return jnp.where(outside, 0, lax.shift_left(input, jnp.where(outside, 0, other)))
@@ -85,6 +96,7 @@ def bitwise_right_shift(input: ArrayLike, other: ArrayLike) -> Array:
     >>> torch.bitwise_right_shift(torch.tensor([8, -8]), 2)
     tensor([ 2, -2])
     """
+    refuse_numbers("bitwise_right_shift", _SIGNATURES)
     refuse("rshift_cpu", input, FLOATS, COMPLEX, BOOL, BARE)
     limits = jnp.iinfo(input.dtype)
     widest = limits.bits - (1 if limits.min < 0 else 0)
@@ -95,12 +107,7 @@ def bitwise_right_shift(input: ArrayLike, other: ArrayLike) -> Array:
 
 
 for _function in (bitwise_and, bitwise_or, bitwise_xor, bitwise_left_shift, bitwise_right_shift):
-    overloads(
-        _function,
-        "(Tensor input, Tensor other, *, Tensor out = None)",
-        "(Number self, Tensor other)",
-        "(Tensor input, Number other, *, Tensor out = None)",
-    )
+    overloads(_function, *_SIGNATURES)
 
 
 def _truth(operator: str, x: Array) -> Array:

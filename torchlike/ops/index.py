@@ -38,7 +38,8 @@ def _select_check(input: Any, dim: Any, index: Any) -> None:
     wrong = None if size is None else _bounds.outside(index, size)
     if wrong is None:
         return
-    if math.prod(dispatch.shape_of(input)):
+    shape = dispatch.shape_of(input)
+    if math.prod(shape) and (len(shape) < 2 or dim % len(shape) != 1):  # the second dimension has a kernel of its own
         raise IndexError("index out of range in self")
     check(size != 0, "index_select(): self indexing axis dim should be positive")
     raise RuntimeError(f"INDICES element is out of DATA bounds, id={wrong} axis_dim={size}")
@@ -74,8 +75,12 @@ def index_select(input: Array, dim: int, index: Array) -> Array:
 def _add_check(input: Any, dim: Any, index: Any, source: Any, alpha: Any) -> None:
     size = _bounds.sized(input, dim)
     wrong = None if size is None else _bounds.outside(index, size)
-    if wrong is not None:
+    if wrong is None or 0 in dispatch.shape_of(input):
+        return
+    if len(dispatch.shape_of(input)) > 1:
         raise RuntimeError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
+    if dispatch.shape_of(source)[:1] == dispatch.shape_of(index)[:1] or not dispatch.shape_of(source):
+        raise IndexError("index out of range in self")
 
 
 def _check_slices(name: str, input: Array, dim: int, index: Array, source: Array) -> tuple[int, Array]:
@@ -243,8 +248,25 @@ def _fill_check(input: Any, dim: Any, index: Any, value: Any) -> None:
         )
     size = _bounds.sized(input, dim)
     wrong = None if size is None else _bounds.outside(index, size, -size)
-    if wrong is not None:
-        raise IndexError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
+    if wrong is None:
+        return
+    if size == 0:
+        _refuse_empty(input, dim)
+    raise IndexError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
+
+
+def _refuse_empty(input: Any, dim: int) -> None:
+    """PyTorch looks at the entry that is to be filled, for which a dimension of no size has no memory."""
+    geometry = dispatch.geometry_of(input)
+    sizes = [1 if i == dim % len(geometry.size) else n for i, n in enumerate(geometry.size)]
+    strides = [0 if i == dim % len(geometry.size) else s for i, s in enumerate(geometry.stride)]
+    item = geometry.dtype.itemsize
+    needed = (sum((n - 1) * s for n, s in zip(sizes, strides, strict=True)) + 1) * item
+    if 0 not in sizes:
+        raise RuntimeError(
+            f"setStorage: sizes {show(sizes)}, strides {show(strides)}, storage offset 0, and itemsize {item} requiring"
+            f" a storage size of {needed} are out of bounds for storage of size 0"
+        )
 
 
 @op(inplace=True, out=False, check=_fill_check, node=lambda pattern, **_: f"IndexFillBackward{int(pattern[2] == 'T')}")

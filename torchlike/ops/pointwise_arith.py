@@ -165,7 +165,20 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) 
     return input + value * tensor1 / tensor2
 
 
-@op(promote=DEFAULT_WIDE, inplace=True, node=lambda pattern: "LerpBackward1" if pattern[2] == "T" else "LerpBackward0")
+def _lerp_check(input: Any, end: Any, weight: Any) -> None:
+    """The dtype is refused before anything else, a result that cannot be written included."""
+    if isinstance(input, TensorBase) and isinstance(end, TensorBase):
+        ours, theirs = dispatch.geometry_of(input).dtype, dispatch.geometry_of(end).dtype
+        if ours is theirs and ours.np not in FLOATS | COMPLEX:
+            errors.not_implemented(f"lerp_kernel_{'tensor' if isinstance(weight, TensorBase) else 'scalar'}", ours)
+
+
+@op(
+    promote=DEFAULT_WIDE,
+    inplace=True,
+    check=_lerp_check,
+    node=lambda pattern: "LerpBackward1" if pattern[2] == "T" else "LerpBackward0",
+)
 def lerp(input: Array, end: Array, weight: ArrayLike) -> Array:
     """Return ``input + weight * (end - input)``, broadcast. ``end`` must have the dtype of ``input``.
 

@@ -24,6 +24,7 @@ from torchlike._core.op import (
     defvjp,
     op,
     operands_given,
+    overloads,
 )
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, is_in, refuse, refuse_with
 
@@ -151,6 +152,13 @@ def copysign(input: Array, other: ArrayLike) -> Array:
     """
     refuse("copysign_cpu", input, FLOAT8, COMPLEX)
     return jnp.copysign(input, other)
+
+
+overloads(
+    copysign,
+    "(Tensor input, Tensor other, *, Tensor out = None)",
+    "(Tensor input, Number other, *, Tensor out = None)",
+)
 
 
 @defvjp(copysign)

@@ -92,7 +92,8 @@ def _integer_power(base: Array, exponent: Array) -> Array:
 
 def _float_power(base: Array, exponent: Array) -> Array:
     if is_in(base, COMPLEX):
-        return jnp.where(exponent == 0, 1, jnp.power(base, exponent))
+        power = jnp.where(exponent == 0, 1, jnp.power(base, exponent))
+        return jnp.where((base == 0) & (exponent.real > 0), 0, power)
     return lax.pow(base, exponent)
 
 

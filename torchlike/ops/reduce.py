@@ -10,6 +10,7 @@ from jax import lax
 from torchlike import return_types
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
+from torchlike._core.arguments import is_int
 from torchlike._core.dtype import dtype as Dtype
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
@@ -104,7 +105,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype 
     >>> torch.mean(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
     tensor([2., 3.])
     """
-    dims = reduced_dims("mean", dim, input.ndim, overloaded=True)
+    reduced_dims("mean", dim if isinstance(dim, str) else None, input.ndim, overloaded=True)
     target = input.dtype if dtype is None else dtype.np
     if dtype is None and not is_in(input, FLOATS | COMPLEX | FLOAT8):
         raise RuntimeError(
@@ -116,6 +117,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype 
             "mean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
             f"Got: {errors.scalar_type(target)}"
         )
+    dims = reduced_dims("mean", dim, input.ndim, overloaded=True)
     x, result = _accumulated("sum_cpu", input, dtype or dtypes.of(input.dtype))
     return (_summed(x, x.dtype, dims, keepdim) / _count(input.shape, dims)).astype(result)
 
@@ -330,6 +332,8 @@ def _(grad, inputs, outputs, dim, keepdim):
 
 
 def _argextreme(name: str, input: Array, dim: int | None, keepdim: bool, largest: bool) -> Array:
+    if dim is not None and not is_int(dim):
+        reduced_dim(name, dim, input.ndim)
     refuse_with(f"{name}(): does not support bool input", input, BOOL)
     refuse_with(f"{name}(): does not support complex input", input, COMPLEX)
     given = dim is not None

@@ -138,9 +138,11 @@ def logcumsumexp(input: Array, dim: int) -> Array:
 
 
 def _running_extreme(name: str, input: Array, dim: int, largest: bool) -> tuple[Array, Array]:
+    if input.size == 0:  # whatever the dimension is
+        return input, jnp.zeros(input.shape, jnp.int64)
     dim = errors.wrap_dim(dim, input.ndim)
     refuse(f"{name}_cpu", input, COMPLEX, BARE)
-    if input.ndim == 0 or input.size == 0:
+    if input.ndim == 0:
         return input, jnp.zeros(input.shape, jnp.int64)
     columns = jnp.moveaxis(input, dim, 0)
 

@@ -93,6 +93,10 @@ def logsumexp(input: Array, dim: int | tuple[int, ...], keepdim: bool = False) -
     tensor([   2.3133, 1000.6932])
     """
     refuse("max_values_cpu", input, FLOAT8)
+    if dim == () and input.ndim and input.size and not keepdim:
+        # PyTorch takes no dimensions for all of them, but does not squeeze them away.
+        ones = list((1,) * input.ndim)
+        raise RuntimeError(f"output with shape [] doesn't match the broadcast shape {ones}")
     dims = errors.wrap_dims(dim, input.ndim)
     if not is_in(input, FLOATS | COMPLEX):
         input = input.astype(dtypes.get_default_dtype().np)
