@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,16 @@ def as_ints(function: str, name: str, position: int, given: Any) -> tuple[int, .
             x = operator.index(x)
         found.append(x)
     return tuple(found)
+
+
+def check_numbers(function: str, parameters: Sequence[Any], statics: Sequence[Any]) -> None:
+    """Refuse a tensor of several elements where a number is meant."""
+    for p, value in zip(parameters, statics, strict=False):
+        if isinstance(value, TensorBase) and value.numel() != 1:  # type: ignore[attr-defined]
+            wanted = "int" if p.annotation.startswith("int") else "Number"
+            raise TypeError(
+                f"{function}(): argument '{p.name}' (position {p.position + 1}) must be {wanted}, not Tensor"
+            )
 
 
 def check_kind(function: str, name: str, annotation: str, value: Any) -> None:

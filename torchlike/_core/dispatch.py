@@ -6,7 +6,6 @@ kernel, which checks) is worked out once for a combination of argument types and
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
@@ -544,7 +543,7 @@ def call_slowly(
         return result
     inplace = plans is op.inplace_plans
     clean = tuple(_clean_operand(op, x) for x in operands)
-    _check_numbers(op, statics)
+    arguments.check_numbers(op.qualified_name.lstrip("_"), op.static_params, statics)
     fixed = hashable(statics)
     types = tuple(map(type, clean + fixed))
     # An instance of a subclass is computed as a plain tensor from here on.
@@ -642,15 +641,6 @@ def _entry(op: Op, p: Any, x: Any) -> Any:
 def hashable(statics: tuple[Any, ...]) -> tuple[Any, ...]:
     """Lists among the static values become tuples."""
     return tuple(_hashable(s) for s in statics)
-
-
-def _check_numbers(op: Op, statics: tuple[Any, ...]) -> None:
-    """Refuse a tensor that is no number where a number is meant."""
-    for p, value in zip(op.static_params, statics, strict=False):
-        if isinstance(value, TensorBase) and math.prod(shape_of(value)) != 1:
-            wanted = "int" if p.annotation.startswith("int") else "Number"
-            name = op.qualified_name.lstrip("_")
-            raise TypeError(f"{name}(): argument '{p.name}' (position {p.position + 1}) must be {wanted}, not Tensor")
 
 
 def _hashable(value: Any) -> Any:
