@@ -382,7 +382,10 @@ def _run_dual(kernel: Kernel, operands: Sequence[Any], level: JvpLevel) -> Any:
     if active:
         derived = tangent_kernel(kernel, tuple(mask), len(results))
         given = results if kernel.formula is not None else ()
-        found = dispatch.apply(derived, [*primals, *given, *tangents])
+        try:
+            found = dispatch.apply(derived, [*primals, *given, *tangents])
+        except kernels.NotDifferentiable:  # the results take part in no graph, and have no tangents
+            found = [None] * len(active)
         for i, tangent in zip(active, found, strict=True):
             moved[i] = tangent
     duals: list[Any] = [Dual(level, out, tangent) for out, tangent in zip(results, moved, strict=True)]
@@ -417,9 +420,11 @@ class _Tangents:
         if self.kernel.formula is not None:
             try:
                 return self._transposed(operands, values[split - given : split], tangents)
-            except kernels.NoDerivative:
-                raise
-            except (NotImplementedError, ValueError, TypeError, AssertionError):
+            except kernels.NoDerivative as error:
+                if "not implemented" in str(error):
+                    raise
+                return self._forward(operands, tangents)
+            except (RuntimeError, NotImplementedError, ValueError, TypeError, IndexError, AssertionError):
                 # A formula that jax cannot transpose; the body itself can be differentiated.
                 return self._forward(operands, tangents)
         return self._forward(operands, tangents)
@@ -445,7 +450,13 @@ class _Tangents:
                 full[i] = value
             return tuple([out for out in as_tuple(self.kernel.function(*full)) if differentiable(out.dtype)])
 
-        return tuple(jax.jvp(forward, [operands[i] for i in self.mask], tangents)[1])
+        selected = [operands[i] for i in self.mask]
+        try:
+            return tuple(jax.jvp(forward, selected, tangents)[1])
+        except TypeError:  # a function that has a rule for its gradient only: the transpose of that
+            outs, pull = jax.vjp(forward, *selected)
+            shapes = [jax.ShapeDtypeStruct(out.shape, out.dtype) for out in outs]
+            return tuple(jax.linear_transpose(lambda *c: pull(c), *shapes)(tuple(tangents)))
 
 
 zeros_like = Kernel(jnp.zeros_like, "zeros_like", "ZerosLikeBackward0")
