@@ -2,7 +2,7 @@
 
 from opcases.case import case
 
-KINDS = "bool int unsigned half float complex float8"
+KINDS = "bool int64 uint16 half float complex64 float8"
 SAMPLES = ("x", "special()", "values(2, 3, low=-30, high=30)", "x.t()", "values(0, 2)")
 
 CASES = [
