@@ -134,6 +134,7 @@ from torchlike._layers import max_pool1d_with_indices as max_pool1d_with_indices
 from torchlike._layers import max_pool2d as max_pool2d
 from torchlike._layers import max_pool3d as max_pool3d
 from torchlike._layers import native_channel_shuffle as native_channel_shuffle
+from torchlike._layers import native_dropout as native_dropout
 from torchlike._layers import pairwise_distance as pairwise_distance
 from torchlike._layers import pixel_shuffle as pixel_shuffle
 from torchlike._layers import pixel_unshuffle as pixel_unshuffle

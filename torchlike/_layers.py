@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from torchlike._core import dispatch
+from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check
-from torchlike._core.op import composite
+from torchlike._core.op import Array, Scalar, composite, op
 from torchlike.nn import functional as F
 from torchlike.nn.functional.activation import celu_, hardshrink, prelu, selu_, threshold_
 from torchlike.nn.functional.adaptive import adaptive_avg_pool1d, adaptive_max_pool1d_with_indices
@@ -25,6 +26,7 @@ from torchlike.nn.functional.conv import (
     conv_transpose3d,
 )
 from torchlike.nn.functional.distance import cosine_similarity, pairwise_distance
+from torchlike.nn.functional.dropout import _mask as dropout_mask
 from torchlike.nn.functional.linear import bilinear
 from torchlike.nn.functional.normalization import rms_norm
 from torchlike.nn.functional.pooling import avg_pool1d, max_pool1d_with_indices
@@ -34,6 +36,7 @@ from torchlike.nn.functional.rearranging import (
     pixel_shuffle,
     pixel_unshuffle,
 )
+from torchlike.ops.create import ones
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -71,6 +74,7 @@ __all__ = [
     "max_pool2d",
     "max_pool3d",
     "native_channel_shuffle",
+    "native_dropout",
     "pairwise_distance",
     "pixel_shuffle",
     "pixel_unshuffle",
@@ -88,6 +92,7 @@ Tensor = Any
 
 adaptive_max_pool1d = adaptive_max_pool1d_with_indices
 composite(prelu, method="only", name="prelu")
+composite(hardshrink, method="only", name="hardshrink")
 
 
 # Activations ---------------------------------------------------------------------------------------------------------
@@ -165,6 +170,26 @@ def dropout(input: Tensor, p: float, train: bool) -> Tensor:
 def dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     """Apply :func:`torch.dropout` in place."""
     return _dropped(F.dropout, input, p, train, True)
+
+
+def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+    """Return the tensor with dropout, unless ``train`` is False, and a mask of the elements that were kept.
+
+    >>> torch.native_dropout(torch.ones(2), 0.5, False)
+    (tensor([1., 1.]), tensor([True, True]))
+    """
+    check(0 <= p <= 1, f"dropout probability has to be between 0 and 1, but got {p:g}")
+    kept = ones(dispatch.shape_of(input), dtype=dtypes.bool, device=input.device)
+    if train is not False and p:
+        kept = dropout_mask(input, p, False) if p < 1 else ~kept
+    scale = 1.0 if train is False or p == 1 else 1 / (1 - p)
+    return _native_dropout(input, kept, scale), kept
+
+
+@op(method=False, out=False)
+def _native_dropout(input: Array, mask: Array, scale: Scalar) -> Array:
+    """The elements under a mask, scaled."""
+    return input * (mask.astype(input.dtype) * scale.astype(input.dtype))
 
 
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
