@@ -1,7 +1,7 @@
 """Function transforms: ``torch.func``."""
 
 from torchlike.func._forward import hessian, jacfwd, jvp, linearize
-from torchlike.func._modules import functional_call, functionalize, stack_module_state
+from torchlike.func._modules import functional_call, functionalize, replace_all_batch_norm_modules_, stack_module_state
 from torchlike.func._reverse import grad, grad_and_value, jacrev, vjp
 from torchlike.func._vmap import vmap
 
@@ -15,6 +15,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "replace_all_batch_norm_modules_",
     "stack_module_state",
     "vjp",
     "vmap",

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from torchlike._core import dispatch, tape
+from torchlike.nn.modules.batchnorm import _BatchNorm
 from torchlike.nn.modules.module import Module
 from torchlike.ops.join import stack
 
-__all__ = ["functional_call", "functionalize", "stack_module_state"]
+__all__ = ["functional_call", "functionalize", "replace_all_batch_norm_modules_", "stack_module_state"]
 
 Tensor = Any
 
@@ -174,6 +175,22 @@ def _stacked(tensors: list[Tensor], name: str) -> Tensor:
         raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
     result = stack(tensors)
     return dispatch.alias(result).requires_grad_() if needed == {True} else result
+
+
+def replace_all_batch_norm_modules_(root: Module) -> Module:
+    """Let the batch normalisation layers of a module do without running statistics, in place; returns the module.
+
+    Under ``vmap`` they could not be updated.
+
+    >>> m = torch.func.replace_all_batch_norm_modules_(torch.nn.Sequential(torch.nn.BatchNorm1d(3)))
+    >>> m[0].running_mean is None
+    True
+    """
+    for module in root.modules():
+        if isinstance(module, _BatchNorm):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+    return root
 
 
 def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from torchlike._core.backward import running
 from torchlike._core.saved import SavedTensor
 from torchlike._core.tape import Node
 from torchlike._core.tensor_state import TensorBase, modes
+from torchlike.amp.autocast_mode import autocast, get_autocast_dtype, is_autocast_enabled
 from torchlike.autograd import _engine
 from torchlike.autograd.function import Function
 from torchlike.autograd.graph import saved_tensors_hooks
@@ -119,6 +120,22 @@ def _random_state(state: Any) -> Iterator[None]:
         set_rng_state(before)
 
 
+def _casting() -> list[tuple[str, bool, Any]]:
+    """What autocast does on each kind of device."""
+    return [(kind, is_autocast_enabled(kind), get_autocast_dtype(kind)) for kind in ("cpu", "cuda")]
+
+
+@contextlib.contextmanager
+def _cast_as(wanted: list[tuple[str, bool, Any]]) -> Iterator[None]:
+    """A block in which autocast does what it did in the forward."""
+    with contextlib.ExitStack() as stack:
+        for then, now in zip(wanted, _casting(), strict=True):
+            if then != now:
+                kind, enabled, dtype = then
+                stack.enter_context(autocast(kind, dtype=dtype, enabled=enabled))
+        yield
+
+
 @contextlib.contextmanager
 def _grad_mode(mode: bool) -> Iterator[None]:
     previous = modes.grad
@@ -142,6 +159,7 @@ class CheckpointFunction(Function):
         check_backward_validity(args)
         ctx.run_function = run_function
         ctx.state = get_rng_state() if preserve_rng_state else None
+        ctx.casting = _casting()
         ctx.places = [i for i, x in enumerate(args) if isinstance(x, TensorBase)]
         ctx.inputs = [None if isinstance(x, TensorBase) else x for x in args]
         ctx.save_for_backward(*[args[i] for i in ctx.places])
@@ -161,7 +179,7 @@ class CheckpointFunction(Function):
         for i, tensor in zip(ctx.places, ctx.saved_tensors, strict=True):
             inputs[i] = tensor
         detached: Any = detach_variable(tuple(inputs))
-        with _random_state(ctx.state), _grad_mode(True):
+        with _random_state(ctx.state), _cast_as(ctx.casting), _grad_mode(True):
             outputs = ctx.run_function(*detached)
         if isinstance(outputs, TensorBase):
             outputs = (outputs,)
@@ -401,9 +419,10 @@ def checkpoint(
         raise ValueError(f"determinism_check should be one of {list(_CHECKS)}, but got {determinism_check}")
     forward_context, recompute_context = context_fn()
     state = get_rng_state() if preserve else None
+    casting = _casting()
 
     def recompute(*inputs: Any) -> None:
-        with _random_state(state), recompute_context:
+        with _random_state(state), _cast_as(casting), recompute_context:
             function(*inputs, **kwargs)
 
     if not modes.grad:
