@@ -1,6 +1,6 @@
 """Helpers around parameters and gradients."""
 
-from torchlike.nn.utils import parametrizations, parametrize, stateless
+from torchlike.nn.utils import parametrizations, parametrize, rnn, stateless
 from torchlike.nn.utils.clip_grad import *
 from torchlike.nn.utils.convert_parameters import *
 from torchlike.nn.utils.fusion import *
