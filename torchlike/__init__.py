@@ -43,10 +43,10 @@ from torchlike._core.layout import (
 from torchlike._core.promote import can_cast, promote_types, result_type
 from torchlike._core.size import Size
 from torchlike._layers import *
-from torchlike._recurrent import gru, gru_cell, lstm, lstm_cell, rnn_relu, rnn_relu_cell, rnn_tanh, rnn_tanh_cell
 from torchlike._legacy import *
 from torchlike._losses import *
 from torchlike._printing import set_printoptions
+from torchlike._recurrent import gru, gru_cell, lstm, lstm_cell, rnn_relu, rnn_relu_cell, rnn_tanh, rnn_tanh_cell
 from torchlike._settings import *
 from torchlike._tensor import Tensor
 from torchlike.amp.autocast_mode import (

@@ -137,7 +137,8 @@ def gru(*args: Any) -> tuple[Tensor, Tensor]:
     """Run a GRU of several layers: ``(output, h_n)``; the arguments are those of `torch.lstm` with one tensor ``hx``.
 
     >>> net = torch.nn.GRU(2, 3)
-    >>> torch.gru(torch.ones(4, 1, 2), torch.zeros(1, 1, 3), net._flat_weights, True, 1, 0., False, False, False)[1].shape
+    >>> x, h = torch.ones(4, 1, 2), torch.zeros(1, 1, 3)
+    >>> torch.gru(x, h, net._flat_weights, True, 1, 0., False, False, False)[1].shape
     torch.Size([1, 1, 3])
     """
     output, hidden = _run("gru", "GRU", args)

@@ -1,7 +1,7 @@
 """Recurrent layers: one operator for all time steps of a layer and direction, on lax.scan; cells of one step.
 
-The gates of LSTM (Hochreiter & Schmidhuber, 1997; projections by Sak et al., 2014) and GRU (Cho et al., 2014) are stacked
-in the weights in PyTorch's order: input, forget, cell, output; reset, update, new.
+The gates of LSTM (Hochreiter & Schmidhuber, 1997; projections by Sak et al., 2014) and GRU (Cho et al., 2014) are
+stacked in the weights in PyTorch's order: input, forget, cell, output; reset, update, new.
 """
 
 from __future__ import annotations

@@ -262,10 +262,10 @@ def _refuse_projection(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
 class RNN(RNNBase):
     """An Elman network: ``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)`` over the steps of a sequence, in several layers.
 
-    Takes ``input_size``, ``hidden_size``, and the options ``num_layers``, ``nonlinearity`` ("tanh" or "relu"), ``bias``,
-    ``batch_first``, ``dropout`` (between layers, in training), ``bidirectional``. The input is (steps, batch, features),
-    (batch, steps, features) with ``batch_first``, (steps, features) or a PackedSequence; returns the outputs of all steps
-    and the last hidden state (layers * directions, batch, hidden).
+    Takes ``input_size``, ``hidden_size``, and the options ``num_layers``, ``nonlinearity`` ("tanh" or "relu"),
+    ``bias``, ``batch_first``, ``dropout`` (between layers, in training), ``bidirectional``. The input is (steps, batch,
+    features), (batch, steps, features) with ``batch_first``, (steps, features) or a PackedSequence; returns the outputs
+    of all steps and the last hidden state (layers * directions, batch, hidden).
 
     >>> output, hidden = torch.nn.RNN(2, 3)(torch.zeros(5, 1, 2))
     >>> output.shape, hidden.shape
