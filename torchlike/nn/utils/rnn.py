@@ -163,7 +163,8 @@ def pack_padded_sequence(
     """Pack a padded batch (steps, batch, ...), or (batch, steps, ...) with ``batch_first``.
 
     ``lengths`` are those of the sequences, a list or a CPU tensor; they must fall unless ``enforce_sorted=False``,
-    which sorts the batch. Raises RuntimeError for lengths that are not positive, not in order, or not as many as sequences.
+    which sorts the batch. Raises RuntimeError for lengths that are not positive, not in order, or not as many as the
+    sequences.
 
     >>> from torch.nn.utils.rnn import pack_padded_sequence
     >>> pack_padded_sequence(torch.tensor([[1, 3], [2, 0]]), [2, 1]).data
