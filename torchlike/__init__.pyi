@@ -165,6 +165,14 @@ from torchlike._losses import margin_ranking_loss as margin_ranking_loss
 from torchlike._losses import poisson_nll_loss as poisson_nll_loss
 from torchlike._losses import triplet_margin_loss as triplet_margin_loss
 from torchlike._printing import set_printoptions as set_printoptions
+from torchlike._recurrent import gru as gru
+from torchlike._recurrent import gru_cell as gru_cell
+from torchlike._recurrent import lstm as lstm
+from torchlike._recurrent import lstm_cell as lstm_cell
+from torchlike._recurrent import rnn_relu as rnn_relu
+from torchlike._recurrent import rnn_relu_cell as rnn_relu_cell
+from torchlike._recurrent import rnn_tanh as rnn_tanh
+from torchlike._recurrent import rnn_tanh_cell as rnn_tanh_cell
 from torchlike._settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from torchlike._settings import compiled_with_cxx11_abi as compiled_with_cxx11_abi
 from torchlike._settings import get_deterministic_debug_mode as get_deterministic_debug_mode
