@@ -111,7 +111,8 @@ def _run(name: str, mode: str, args: tuple[Any, ...]) -> tuple[Tensor, ...]:
     state = tuple(hx) if mode == "LSTM" else (hx,)
     if batch_first:
         value = value.transpose(0, 1)
-    output, *last = _network(mode, value, state, params, *options, packing)
+    has_biases, num_layers, dropout, train, bidirectional = options
+    output, *last = _network(mode, value, state, params, has_biases, num_layers, dropout, train, bidirectional, packing)
     if batch_first:
         output = output.transpose(0, 1) if mode == "LSTM" else output.transpose_(0, 1)
     return output, *last
