@@ -32,9 +32,10 @@ STEPS = 3
 def gpt(torch: ModuleType) -> Step:
     """Four blocks of width 256 on 8 sequences of 256 tokens."""
     nn, functional = torch.nn, torch.nn.functional
+    base: Any = nn.Module
     width, heads, length, vocabulary, batch = 256, 8, 256, 512, 8
 
-    class Block(nn.Module):
+    class Block(base):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.ln1, self.ln2 = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -48,7 +49,7 @@ def gpt(torch: ModuleType) -> Step:
             x = x + functional.dropout(self.proj(y.transpose(1, 2).reshape(b, t, c)), 0.1)
             return x + functional.dropout(self.down(functional.gelu(self.up(self.ln2(x)))), 0.1)
 
-    class Model(nn.Module):
+    class Model(base):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.wte, self.wpe = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
@@ -76,8 +77,9 @@ def gpt(torch: ModuleType) -> Step:
 def resnet(torch: ModuleType) -> Step:
     """Three stages of two blocks, 32 to 128 channels, on 32 images of 32 x 32."""
     nn, functional = torch.nn, torch.nn.functional
+    base: Any = nn.Module
 
-    class Block(nn.Module):
+    class Block(base):  # type: ignore[misc]
         def __init__(self, inputs: int, outputs: int, stride: int) -> None:
             super().__init__()
             self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
