@@ -6,6 +6,7 @@ from torchlike import (
     _documented,
     amp,
     autograd,
+    backends,
     compiler,
     cuda,
     distributions,
@@ -20,7 +21,10 @@ from torchlike import (
     signal,
     special,
     storage,
+    testing,
     torch_version,
+    types,
+    utils,
     version,
 )
 from torchlike._alias import as_torch, install_as_torch, uninstall_as_torch
