@@ -13,6 +13,7 @@ from math import pi as pi
 from torchlike import _documented as _documented
 from torchlike import amp as amp
 from torchlike import autograd as autograd
+from torchlike import backends as backends
 from torchlike import compiler as compiler
 from torchlike import cuda as cuda
 from torchlike import distributions as distributions
@@ -27,7 +28,10 @@ from torchlike import serialization as serialization
 from torchlike import signal as signal
 from torchlike import special as special
 from torchlike import storage as storage
+from torchlike import testing as testing
 from torchlike import torch_version as torch_version
+from torchlike import types as types
+from torchlike import utils as utils
 from torchlike import version as version
 from torchlike._alias import as_torch as as_torch
 from torchlike._alias import install_as_torch as install_as_torch
