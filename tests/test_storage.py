@@ -104,6 +104,31 @@ def test_conversions(method: str, expected: list[Any]) -> None:
     assert converted.tolist() == expected
 
 
+def test_storage_type() -> None:
+    assert torch.ones(2).storage_type() is torch.FloatStorage
+    assert torch.arange(2).storage_type() is torch.LongStorage
+    assert isinstance(torch.ones(2).storage(), torch.ones(2).storage_type())
+    assert torch.ones(2).to(torch.float8_e5m2).storage_type() is None
+
+
+def test_to_dlpack() -> None:
+    a = torch.arange(3.0)
+    assert torch.to_dlpack is torch.utils.dlpack.to_dlpack
+    assert torch.utils.dlpack.from_dlpack(torch.to_dlpack(a)).tolist() == [0.0, 1.0, 2.0]
+
+
+def test_init_num_threads() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(before + 3)
+        torch.init_num_threads()
+        assert torch.get_num_threads() < before + 3
+    finally:
+        torch.set_num_threads(before)
+    with pytest.raises(TypeError):
+        torch.init_num_threads(1)  # type: ignore[call-arg]
+
+
 def test_typed_storage() -> None:
     a = torch.tensor([1.0, 2.0, 3.0])
     s = a.storage()

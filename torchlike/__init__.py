@@ -95,4 +95,5 @@ from torchlike.storage import (
     TypedStorage,
     UntypedStorage,
 )
+from torchlike.utils.dlpack import to_dlpack
 from torchlike.version import __version__

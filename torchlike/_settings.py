@@ -15,6 +15,7 @@ __all__ = [
     "get_float32_matmul_precision",
     "get_num_interop_threads",
     "get_num_threads",
+    "init_num_threads",
     "is_deterministic_algorithms_warn_only_enabled",
     "is_warn_always_enabled",
     "set_deterministic_debug_mode",
@@ -49,6 +50,14 @@ def get_num_threads() -> int:
     True
     """
     return _settings.threads
+
+
+def init_num_threads() -> None:
+    """Go back to the number of threads that a fresh process has: one a core.
+
+    >>> torch.init_num_threads()
+    """
+    _settings.threads = os.cpu_count() or 1
 
 
 def set_num_threads(int: int, /) -> None:

@@ -578,6 +578,17 @@ class Tensor(_Base, metaclass=_TensorMeta):
         _storages.warn_of_typed_storage()
         return _storages.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
 
+    def storage_type(self) -> Any:
+        """Return the class of the tensor's typed storage: ``torch.FloatStorage`` for float32; None where no class is.
+
+        >>> torch.ones(2).storage_type()
+        <class 'torch.FloatStorage'>
+        """
+        _storages.warn_of_typed_storage()
+        if self.is_cuda:
+            raise NotImplementedError("Tensor.storage_type: torch.cuda has no legacy storage classes in torchlike")
+        return _storages.legacy_class(self.dtype)
+
     def is_set_to(self, tensor: Tensor) -> bool:
         """Return whether both tensors are the same memory with the same sizes, strides and offset."""
         return self._storage is tensor._storage and dispatch.geometry_of(self) == dispatch.geometry_of(tensor)

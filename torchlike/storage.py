@@ -630,6 +630,11 @@ def legacy_name(dtype: dtypes.dtype) -> str:
     return f"{word}Storage"
 
 
+def legacy_class(dtype: dtypes.dtype) -> Any:
+    """The legacy storage class of a type, None for a type that has none."""
+    return globals().get(legacy_name(dtype))
+
+
 class _LegacyStorage(type):
     """The classes of the legacy storages: calling one makes a typed storage, and such a storage is an instance."""
 
