@@ -183,6 +183,7 @@ from torchlike._settings import get_deterministic_debug_mode as get_deterministi
 from torchlike._settings import get_float32_matmul_precision as get_float32_matmul_precision
 from torchlike._settings import get_num_interop_threads as get_num_interop_threads
 from torchlike._settings import get_num_threads as get_num_threads
+from torchlike._settings import init_num_threads as init_num_threads
 from torchlike._settings import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
 from torchlike._settings import is_warn_always_enabled as is_warn_always_enabled
 from torchlike._settings import set_deterministic_debug_mode as set_deterministic_debug_mode
@@ -232,6 +233,7 @@ from torchlike.storage import LongStorage as LongStorage
 from torchlike.storage import ShortStorage as ShortStorage
 from torchlike.storage import TypedStorage as TypedStorage
 from torchlike.storage import UntypedStorage as UntypedStorage
+from torchlike.utils.dlpack import to_dlpack as to_dlpack
 from torchlike.version import __version__ as __version__
 
 _Number: TypeAlias = _bool | _int | _float | _complex
