@@ -21,6 +21,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 DOCSTRINGS = documented()
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")  # so does Tensor.storage_type
 @pytest.mark.filterwarnings("ignore:torch.range is deprecated")  # and says so in its example
 @pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
 @pytest.mark.parametrize("path", DOCSTRINGS)

@@ -104,6 +104,7 @@ def test_conversions(method: str, expected: list[Any]) -> None:
     assert converted.tolist() == expected
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 def test_storage_type() -> None:
     assert torch.ones(2).storage_type() is torch.FloatStorage
     assert torch.arange(2).storage_type() is torch.LongStorage
