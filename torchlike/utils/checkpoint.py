@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from torchlike import cuda
 from torchlike._core import dispatch, tape
 from torchlike._core.backward import running
 from torchlike._core.saved import SavedTensor
@@ -21,18 +22,22 @@ from torchlike.autograd import _engine
 from torchlike.autograd.function import Function
 from torchlike.autograd.graph import saved_tensors_hooks
 from torchlike.random import get_rng_state, set_rng_state
+from torchlike.utils import _pytree
 
 __all__ = [
     "CheckpointError",
     "CheckpointFunction",
+    "DefaultDeviceType",
     "GraphExecGroup",
     "check_backward_validity",
     "checkpoint",
     "checkpoint_sequential",
     "detach_variable",
+    "get_device_states",
     "noop_context_fn",
     "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",
+    "set_device_states",
 ]
 
 Tensor = Any
@@ -74,6 +79,56 @@ def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
         yield
     finally:
         _settings.debug = previous
+
+
+class DefaultDeviceType:
+    """The kind of device whose random state is meant where no tensor tells.
+
+    >>> torch.utils.checkpoint.DefaultDeviceType.set_device_type("cpu")
+    >>> torch.utils.checkpoint.DefaultDeviceType.get_device_type()
+    'cpu'
+    """
+
+    _default_device_type: str | None = None
+
+    @staticmethod
+    def set_device_type(device: str = "cuda") -> None:
+        """Let this kind of device be the one that is meant."""
+        DefaultDeviceType._default_device_type = device
+
+    @staticmethod
+    def get_device_type() -> str:
+        """Return the kind that was set, else "cuda" where there is one and "cpu" where there is none."""
+        if not DefaultDeviceType._default_device_type:
+            DefaultDeviceType._default_device_type = "cuda" if cuda.is_available() else "cpu"
+        return DefaultDeviceType._default_device_type
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
+    """Return the numbers of the devices of the tensors among the arguments, and the state of each one's generator.
+
+    Tensors of the CPU and of ``meta`` have none. Raises NotImplementedError for other devices: all draw from the one
+    generator whose state is ``torch.get_rng_state``.
+
+    >>> torch.utils.checkpoint.get_device_states(torch.ones(2), 3)
+    ([], [])
+    """
+    for x in _pytree.tree_leaves(args):
+        if isinstance(x, TensorBase) and x.device.type not in {"cpu", "meta"}:
+            raise NotImplementedError(f"get_device_states: {x.device} has no random state of its own")
+    return [], []
+
+
+def set_device_states(devices: Sequence[int], states: Sequence[Tensor], *, device_type: str | None = None) -> None:
+    """Give the generators of devices the states that ``get_device_states`` returned.
+
+    Raises NotImplementedError where there is a device to set, as ``get_device_states`` does.
+
+    >>> torch.utils.checkpoint.set_device_states([], [])
+    """
+    kind = DefaultDeviceType.get_device_type() if device_type is None else device_type
+    if kind != "meta" and any(True for _ in zip(devices, states, strict=False)):
+        raise NotImplementedError(f"set_device_states: {kind} has no random state for each device")
 
 
 def noop_context_fn() -> tuple[Any, Any]:
