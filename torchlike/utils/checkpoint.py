@@ -113,8 +113,9 @@ def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
     >>> torch.utils.checkpoint.get_device_states(torch.ones(2), 3)
     ([], [])
     """
-    for x in _pytree.tree_leaves(args):
-        if isinstance(x, TensorBase) and x.device.type not in {"cpu", "meta"}:
+    tensors: list[Tensor] = [x for x in _pytree.tree_leaves(args) if isinstance(x, TensorBase)]
+    for x in tensors:
+        if x.device.type not in {"cpu", "meta"}:
             raise NotImplementedError(f"get_device_states: {x.device} has no random state of its own")
     return [], []
 
