@@ -167,6 +167,9 @@ class Generator(metaclass=TorchNamed):
         """Raise RuntimeError: the stream has no offset to count from."""
         raise RuntimeError("CPU Generator does not use offset")
 
+    def __repr__(self) -> str:
+        return f"<torch._C.Generator object at {hex(id(self))}>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self._device, self.state_bytes())
 
