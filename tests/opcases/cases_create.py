@@ -212,7 +212,7 @@ CASES = [
         "x.numpy()",
         dtypes="bool int64 float16 float32 complex64",
         grad=False,
-        bad=("torch.from_numpy(3)"),
+        bad=("torch.from_numpy(3)",),
     ),
     case("from_dlpack", "x", dtypes="int64 float32 complex64", grad=False),
     case(

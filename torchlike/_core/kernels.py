@@ -187,7 +187,7 @@ class Passing(NamedTuple):
 def _passing(kernel: Kernel, grads: Sequence[Any]) -> Passing | None:
     """Find out which results of a backward kernel that reads nothing but gradients are just these."""
     jaxpr = jax.make_jaxpr(kernel.function)(*[_aval(g) for g in grads]).jaxpr
-    made_by = {eqn.outvars[0]: eqn for eqn in jaxpr.eqns}
+    made_by = {eqn.outvars[0]: eqn for eqn in jaxpr.eqns if eqn.outvars}
     numbers = {var: i for i, var in enumerate(jaxpr.invars)}
     places: list[int | None] = []
     for var in jaxpr.outvars:

@@ -382,7 +382,7 @@ _scale_and_shift_kernel = Kernel(_scale_and_shift, "normal", "NormalBackward0")
 @per_example
 def normal(
     mean: Any,
-    std: Any = 1.0,
+    std: Any = None,
     size: Any = None,
     *,
     generator: Any = None,
@@ -405,10 +405,13 @@ def normal(
     tensor([ 3.7053, -1.2536])
     """
     stream = _laws.generator_argument("normal", generator)
-    tensors = isinstance(mean, TensorBase) and dispatch.shape_of(mean), isinstance(std, TensorBase)
+    if std is None:  # 1, if mean is a tensor
+        if not isinstance(mean, TensorBase) and size is None:
+            raise TypeError(f"normal(): argument 'mean' (position 1) must be Tensor, not {type(mean).__name__}")
+        std = 1.0
     if size is not None:
         return _normal_of_size(mean, std, size, stream, out, dtype, layout, device, pin_memory, requires_grad)
-    if not isinstance(mean, TensorBase) and not tensors[1]:
+    if not isinstance(mean, TensorBase) and not isinstance(std, TensorBase):
         invalid_combination(
             "normal",
             (mean, std),

@@ -111,7 +111,7 @@ def register_pytree_node(
     ``flatten_fn`` returns ``(children, context)``, ``unflatten_fn(children, context)`` the object again. Raises
     ValueError for a class that is one already, or when only one of the two context converters is given.
 
-    >>> from torch.utils import _pytree as pytree
+    >>> pytree = torch.utils._pytree
     >>> class Pair:
     ...     def __init__(self, a, b):
     ...         self.a, self.b = a, b
@@ -322,8 +322,8 @@ def _get_node_type(tree: Any) -> Any:
 class TreeSpec:
     """The structure of a tree: the kind of its container, its context, and the structures of its children.
 
-    >>> from torch.utils._pytree import tree_structure
-    >>> tree_structure([1, (2, 3)]).num_leaves
+    >>> pytree = torch.utils._pytree
+    >>> pytree.tree_structure([1, (2, 3)]).num_leaves
     3
     """
 
@@ -471,8 +471,8 @@ def tree_flatten(tree: PyTree, is_leaf: IsLeaf = None) -> tuple[list[Any], TreeS
 def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> PyTree:
     """Put leaves together again.
 
-    >>> from torch.utils._pytree import tree_structure, tree_unflatten
-    >>> tree_unflatten([3, 4], tree_structure([1, (2,)]))
+    >>> pytree = torch.utils._pytree
+    >>> pytree.tree_unflatten([3, 4], pytree.tree_structure([1, (2,)]))
     [3, (4,)]
     """
     if not isinstance(treespec, TreeSpec):
@@ -639,8 +639,8 @@ def tree_flatten_with_path(tree: PyTree, is_leaf: IsLeaf = None) -> tuple[list[t
 def tree_map_with_path(func: Callable[..., Any], tree: PyTree, *rests: PyTree, is_leaf: IsLeaf = None) -> PyTree:
     """Apply ``func(path, leaf, ...)`` to the leaves.
 
-    >>> from torch.utils._pytree import keystr, tree_map_with_path
-    >>> tree_map_with_path(lambda path, x: keystr(path), {"a": 1})
+    >>> pytree = torch.utils._pytree
+    >>> pytree.tree_map_with_path(lambda path, x: pytree.keystr(path), {"a": 1})
     {'a': "['a']"}
     """
     found, spec = tree_flatten_with_path(tree, is_leaf)
@@ -690,9 +690,9 @@ def _dumped(spec: TreeSpec) -> dict[str, Any]:
 def treespec_dumps(treespec: TreeSpec, protocol: int | None = None) -> str:
     """Return a structure as JSON text.
 
-    >>> from torch.utils._pytree import tree_structure, treespec_dumps, treespec_loads
-    >>> spec = tree_structure([1, {"a": 2}])
-    >>> treespec_loads(treespec_dumps(spec)) == spec
+    >>> pytree = torch.utils._pytree
+    >>> spec = pytree.tree_structure([1, {"a": 2}])
+    >>> pytree.treespec_loads(pytree.treespec_dumps(spec)) == spec
     True
     """
     if not isinstance(treespec, TreeSpec):
@@ -728,8 +728,8 @@ def treespec_loads(serialized: str) -> TreeSpec:
 def treespec_pprint(treespec: TreeSpec) -> str:
     """Return a structure as text with its containers as they look, leaves as stars.
 
-    >>> from torch.utils._pytree import tree_structure, treespec_pprint
-    >>> treespec_pprint(tree_structure([1, (2,)]))
+    >>> pytree = torch.utils._pytree
+    >>> pytree.treespec_pprint(pytree.tree_structure([1, (2,)]))
     '[*, (*,)]'
     """
 

@@ -55,8 +55,8 @@ KeyPath: TypeAlias = tuple[KeyEntry, ...]
 def keystr(kp: KeyPath) -> str:
     """Return a path as it would be written after a name.
 
-    >>> from torch.utils._pytree import keystr, tree_leaves_with_path
-    >>> [keystr(path) for path, _ in tree_leaves_with_path({"a": [1, 2]})]
+    >>> pytree = torch.utils._pytree
+    >>> [pytree.keystr(path) for path, _ in pytree.tree_leaves_with_path({"a": [1, 2]})]
     ["['a'][0]", "['a'][1]"]
     """
     return "".join(map(str, kp))

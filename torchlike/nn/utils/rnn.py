@@ -39,8 +39,8 @@ class PackedSequence(_Fields):
     ``unsorted_indices``, how the batch was sorted and how to undo it, or None. Made by `pack_sequence` and
     `pack_padded_sequence`.
 
-    >>> from torch.nn.utils.rnn import pack_sequence
-    >>> packed = pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
+    >>> rnn = torch.nn.utils.rnn
+    >>> packed = rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
     >>> packed.data, packed.batch_sizes
     (tensor([1, 3, 2]), tensor([2, 1]))
     """
@@ -166,8 +166,8 @@ def pack_padded_sequence(
     which sorts the batch. Raises RuntimeError for lengths that are not positive, not in order, or not as many as the
     sequences.
 
-    >>> from torch.nn.utils.rnn import pack_padded_sequence
-    >>> pack_padded_sequence(torch.tensor([[1, 3], [2, 0]]), [2, 1]).data
+    >>> rnn = torch.nn.utils.rnn
+    >>> rnn.pack_padded_sequence(torch.tensor([[1, 3], [2, 0]]), [2, 1]).data
     tensor([1, 3, 2])
     """
     if not isinstance(lengths, Tensor):
@@ -213,8 +213,8 @@ def pad_packed_sequence(
 
     ``total_length`` pads to more steps than the longest sequence has. Raises ValueError for fewer.
 
-    >>> from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
-    >>> pad_packed_sequence(pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]), batch_first=True)
+    >>> rnn = torch.nn.utils.rnn
+    >>> rnn.pad_packed_sequence(rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]), batch_first=True)
     (tensor([[1, 2],
             [3, 0]]), tensor([2, 1]))
     """
@@ -295,8 +295,8 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """Return the sequences that were packed: undoes `pack_sequence`.
 
-    >>> from torch.nn.utils.rnn import pack_sequence, unpack_sequence
-    >>> unpack_sequence(pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]))
+    >>> rnn = torch.nn.utils.rnn
+    >>> rnn.unpack_sequence(rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]))
     [tensor([1, 2]), tensor([3])]
     """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
