@@ -406,8 +406,8 @@ def normal(
     """
     stream = _laws.generator_argument("normal", generator)
     if std is None:  # 1, if mean is a tensor
-        if not isinstance(mean, TensorBase) and size is None:
-            raise TypeError(f"normal(): argument 'mean' (position 1) must be Tensor, not {type(mean).__name__}")
+        if size is None:
+            _need_tensor("normal", "mean", 1, mean)
         std = 1.0
     if size is not None:
         return _normal_of_size(mean, std, size, stream, out, dtype, layout, device, pin_memory, requires_grad)
