@@ -12,6 +12,7 @@ from torchlike.nn import functional as F
 __all__ = [
     "binary_cross_entropy_with_logits",
     "cosine_embedding_loss",
+    "ctc_loss",
     "hinge_embedding_loss",
     "kl_div",
     "margin_ranking_loss",
@@ -52,6 +53,24 @@ def cosine_embedding_loss(
     tensor(1.)
     """
     return F.cosine_embedding_loss(input1, input2, target, margin, reduction=_name(reduction))
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: int = 0,
+    zero_infinity: bool = False,
+) -> Tensor:
+    """Return the loss of connectionist temporal classification; see ``F.ctc_loss``.
+
+    >>> log_probs = torch.full((4, 1, 3), 1 / 3).log()
+    >>> torch.ctc_loss(log_probs, torch.tensor([[1, 2]]), [4], [2], reduction=2)
+    tensor(1.6864)
+    """
+    return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, _name(reduction), zero_infinity)
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:

@@ -16,6 +16,34 @@ _T4 = "torch.tensor([[[0, 1], [2, 3]], [[3, 1], [0, 0]], [[1, 1], [2, 2]]])"
 
 CASES = [
     case(
+        _F + "ctc_loss",
+        "l, t, [6, 5], [3, 2]",
+        "l, t, torch.tensor([6, 5]), torch.tensor([3, 2]), reduction='none'",
+        "l, torch.tensor([1, 2, 2, 3, 1]), (6, 5), (3, 2), 0, 'sum'",
+        "l, t, [2, 5], [3, 2], reduction='none'",
+        "l, t, [2, 5], [3, 2], reduction='none', zero_infinity=True",
+        "l, t, [0, 5], [0, 2], blank=3, reduction='none'",
+        "l[:, 0], t[0], torch.tensor(6), torch.tensor(3), reduction='none'",
+        inputs={"l": "values(6, 2, 4).log_softmax(2)", "t": "torch.tensor([[1, 2, 2], [3, 1, 0]])"},
+        dtypes="float32 float64 float16",
+        tolerance=8,
+        bad=tuple(
+            f"torch.nn.functional.ctc_loss({call})"
+            for call in (
+                "l, t, [6], [3, 2]",
+                "l, t, [6, 5], [3]",
+                "l, t, [7, 5], [3, 2]",
+                "l, t, [6, 5], [4, 2]",
+                "l, t, [6, 5], [3, 2], blank=4",
+                "l, t, [6, -1], [3, 2]",
+                "l, t[0], [6, 5], [3, 2]",
+                "l, t, [6, 5], [3, 2], reduction='x'",
+                "l, t[:1], [6, 5], [3, 2]",
+                "l, t, [6, 5], [3, -2]",
+            )
+        ),
+    ),
+    case(
         _F + "mse_loss",
         "x, y",
         'x, y, reduction="sum"',

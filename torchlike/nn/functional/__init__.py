@@ -5,6 +5,7 @@ from torchlike.nn.functional.adaptive import *
 from torchlike.nn.functional.attention import *
 from torchlike.nn.functional.classification import *
 from torchlike.nn.functional.conv import *
+from torchlike.nn.functional.ctc import *
 from torchlike.nn.functional.distance import *
 from torchlike.nn.functional.dropout import *
 from torchlike.nn.functional.embedding import *
