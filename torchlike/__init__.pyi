@@ -163,6 +163,7 @@ from torchlike._legacy import ShortTensor as ShortTensor
 from torchlike._legacy import set_default_tensor_type as set_default_tensor_type
 from torchlike._losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from torchlike._losses import cosine_embedding_loss as cosine_embedding_loss
+from torchlike._losses import ctc_loss as ctc_loss
 from torchlike._losses import hinge_embedding_loss as hinge_embedding_loss
 from torchlike._losses import kl_div as kl_div
 from torchlike._losses import margin_ranking_loss as margin_ranking_loss
