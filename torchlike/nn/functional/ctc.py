@@ -178,7 +178,8 @@ def ctc_loss(
     (batch, labels) or one after the other; the lengths say how much of each is meant. ``blank`` is the class between
     labels. "mean" divides each loss by its number of labels, then takes the mean of the batch. A sequence with fewer
     frames than labels has an infinite loss, or 0 with ``zero_infinity``. The gradient is PyTorch's: right for log_probs
-    that come from a log softmax. Raises RuntimeError for sizes and lengths that do not fit, NotImplementedError for halves.
+    that come from a log softmax. Raises RuntimeError for sizes and lengths that do not fit, NotImplementedError for
+    halves.
 
     >>> log_probs = torch.full((4, 1, 3), 1 / 3).log()
     >>> torch.nn.functional.ctc_loss(log_probs, torch.tensor([[1, 2]]), [4], [2], reduction="sum")
