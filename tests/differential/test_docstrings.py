@@ -11,9 +11,13 @@ pytest.importorskip("torch.nn.utils.prune")  # which `import torch` alone leaves
 pytestmark = pytest.mark.torch
 
 
+# What PyTorch does on GPUs only; here the copies may also be on the CPU.
+_GPU_ONLY = {"torch.nn.parallel.gather", "torch.nn.parallel.replicate", "torch.nn.parallel.scatter"}
+
+
 def _own(path: str) -> bool:
-    """Whether PyTorch does not have it."""
-    return path in ("torch.as_torch", "torch.install_as_torch") or path.startswith("torch.jax.")
+    """Whether PyTorch does not have it, or not on a CPU."""
+    return path in _GPU_ONLY or path in ("torch.as_torch", "torch.install_as_torch") or path.startswith("torch.jax.")
 
 
 SHARED = [item for item in documented().items() if not _own(item[0])]

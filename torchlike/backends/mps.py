@@ -24,36 +24,40 @@ def is_available() -> bool:
 
 
 def is_macos_or_newer(major: int, minor: int) -> bool:
-    """Return False: there is no such device, whatever the system.
+    """Raise RuntimeError, as PyTorch does where it is built without this backend.
 
     >>> torch.backends.mps.is_macos_or_newer(13, 0)
-    False
+    Traceback (most recent call last):
+    RuntimeError: Cannot execute isOnMacOSorNewer() without MPS backend.
     """
-    return False
+    raise RuntimeError("Cannot execute isOnMacOSorNewer() without MPS backend.")
 
 
 def is_macos13_or_newer(minor: int = 0) -> bool:
-    """Return False: there is no such device, whatever the system.
+    """Raise RuntimeError, as PyTorch does where it is built without this backend.
 
     >>> torch.backends.mps.is_macos13_or_newer()
-    False
+    Traceback (most recent call last):
+    RuntimeError: Cannot execute isOnMacOSorNewer() without MPS backend.
     """
-    return False
+    return is_macos_or_newer(13, minor)
 
 
 def get_name() -> str:
-    """Return the name of the device, empty without one.
+    """Raise AttributeError, as PyTorch does where it is built without this backend.
 
     >>> torch.backends.mps.get_name()
-    ''
+    Traceback (most recent call last):
+    AttributeError: module 'torch._C' has no attribute '_mps_get_name'
     """
-    return ""
+    raise AttributeError("module 'torch._C' has no attribute '_mps_get_name'")
 
 
 def get_core_count() -> int:
-    """Return the number of its cores, 0 without a device.
+    """Raise AttributeError, as PyTorch does where it is built without this backend.
 
     >>> torch.backends.mps.get_core_count()
-    0
+    Traceback (most recent call last):
+    AttributeError: module 'torch._C' has no attribute '_mps_get_core_count'
     """
-    return 0
+    raise AttributeError("module 'torch._C' has no attribute '_mps_get_core_count'")
