@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import torchlike as torch
-from torchlike._core import dispatch
+from torchlike._core import dispatch, tape
 
 PACKAGE = str(Path(torch.__file__).parent)
 
@@ -67,7 +67,9 @@ def test_add_crosses_at_most_six_python_calls_in_four_files() -> None:
     assert len(set(crossed)) <= 4
 
 
-def test_add_with_gradient_stays_within_budget() -> None:
+def test_add_with_gradient_stays_within_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where a process has ever made inference tensors, one call more looks out for them.
+    monkeypatch.setattr(tape.watching, "alert", False)
     a, b = torch.ones(3, requires_grad=True), torch.ones(3)
     torch.add(a, b)
     assert len(python_calls(lambda: torch.add(a, b))) <= 13
