@@ -60,10 +60,22 @@ def test_modules_keep_their_own_specs():
         import torch.nn
 
         assert torchlike.__spec__.name == "torchlike"
-        assert torchlike.nn.__spec__.name == torchlike.nn.__name__ == "torchlike.nn"
+        assert torchlike.nn.__spec__.name == "torchlike.nn"
         found = importlib.util.find_spec("torch")
         assert found is not None
         assert torch.nn.__package__ == "torchlike.nn"
+
+
+def test_modules_go_by_the_names_of_the_alias():
+    with torchlike.as_torch():
+        import torch
+        from torch.nn import functional
+
+        assert (torch.__name__, functional.__name__) == ("torch", "torch.nn.functional")
+        assert torch.torch is torch
+        with pytest.raises(AttributeError, match=r"^module 'torch\.nn' has no attribute 'nope'"):
+            _ = torch.nn.nope
+    assert (torchlike.__name__, torchlike.nn.functional.__name__) == ("torchlike", "torchlike.nn.functional")
 
 
 def test_find_spec_before_the_import():
@@ -89,7 +101,7 @@ def test_a_missing_submodule_is_named(name: str):
 
 def test_a_missing_name_is_an_import_error():
     torchlike.install_as_torch()
-    with pytest.raises(ImportError, match="cannot import name 'nope' from 'torchlike'"):
+    with pytest.raises(ImportError, match="cannot import name 'nope' from 'torch'"):
         exec("from torch import nope", {})
 
 
@@ -215,7 +227,7 @@ def test_versions_compare_as_pytorch_compares_them():
 
 PROBE = """\
 import sys, torch
-print(__name__, sys.argv[1:], sys.path[0], torch.__name__, sys.modules["__main__"].__dict__ is globals())
+print(__name__, sys.argv[1:], sys.path[0], torch.__spec__.name, sys.modules["__main__"].__dict__ is globals())
 """
 
 
@@ -304,7 +316,7 @@ import torch
 
 def where(x):
     import torch.nn
-    return torch.__name__, torch.nn.__name__, x
+    return torch.__spec__.name, torch.nn.__spec__.name, x
 
 
 def nested(method):
@@ -338,3 +350,14 @@ def test_the_launcher_leaves_real_torch_unimported(tmp_path: Path):
         "print([m for n, m in sys.modules.items() if n.startswith('torch.') and 'torchlike' not in m.__name__])\n"
     )
     assert launched("script.py", cwd=tmp_path).stdout == "[]\n"
+
+
+def test_no_tensor_is_fake():
+    with torchlike.as_torch():
+        from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, is_fake
+
+        tensor = torchlike.ones(2)
+        assert not is_fake(tensor)
+        assert not isinstance(tensor, FakeTensor)
+        with pytest.raises(NotImplementedError, match="FakeTensorMode"):
+            FakeTensorMode()

@@ -105,3 +105,25 @@ def test_validation_can_be_switched_off() -> None:
         D.Normal(0.0, -1.0)
     finally:
         D.Distribution.set_default_validate_args(True)
+
+
+class _NearP(D.Normal):
+    pass
+
+
+class _NearQ(D.Normal):
+    pass
+
+
+def test_ambiguous_divergences_are_named(monkeypatch: pytest.MonkeyPatch):
+    from torchlike.distributions import kl
+
+    monkeypatch.setattr(kl, "_KL_REGISTRY", dict(kl._KL_REGISTRY))
+    D.register_kl(_NearP, D.Normal)(lambda p, q: 1)
+    D.register_kl(D.Normal, _NearQ)(lambda p, q: 2)
+    with pytest.warns(
+        RuntimeWarning, match=r"^Ambiguous kl_divergence\(_NearP, _NearQ\)\. Please register_kl\(_NearP, _NearQ\)$"
+    ):
+        assert D.kl_divergence(_NearP(0.0, 1.0), _NearQ(0.0, 1.0)) == 1
+    with pytest.raises(TypeError, match="issubclass"):
+        D.register_kl(3, D.Normal)  # type: ignore[arg-type]

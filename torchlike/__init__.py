@@ -2,6 +2,7 @@
 
 from math import e, inf, nan, pi
 
+import torchlike as torch
 from torchlike import (
     _documented,
     amp,

@@ -53,7 +53,9 @@ class _Loader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         assert module.__spec__ is not None
-        module.__spec__ = self.specs.pop(module.__spec__.name)
+        alias = module.__spec__.name
+        module.__spec__ = self.specs.pop(alias)
+        module.__name__ = alias
 
 
 class _Distribution(importlib.metadata.Distribution):
@@ -110,6 +112,19 @@ def _take_out() -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in list(sys.modules) if _is_torch(name)}
 
 
+def _name_modules(before: str, after: str) -> None:
+    """Let the modules of this package say that they are called ``torch...``, or by their own names again.
+
+    Programs compare the names of modules, and Python's errors tell them ("module 'torch.nn' has no attribute"). How a
+    module is found again is in its ``__spec__`` and ``__package__``, which stay.
+    """
+    for name, module in list(sys.modules.items()):
+        if name == _PACKAGE or name.startswith(f"{_PACKAGE}."):
+            root, dot, rest = module.__name__.partition(".")
+            if root == before:
+                module.__name__ = after + dot + rest
+
+
 def install_as_torch() -> None:
     """Serve ``import torch`` and ``import torch.x.y`` from this package until `uninstall_as_torch`.
 
@@ -131,6 +146,7 @@ def install_as_torch() -> None:
             _state.aside = _take_out()
             sys.meta_path.insert(0, _state.finder)
             naming.rename("torch")
+            _name_modules(_PACKAGE, "torch")
             importlib.invalidate_caches()
 
 
@@ -148,6 +164,7 @@ def uninstall_as_torch() -> None:
             _state.finder = None
             _state.aside = {}
             naming.rename(_PACKAGE)
+            _name_modules("torch", _PACKAGE)
             importlib.invalidate_caches()
 
 

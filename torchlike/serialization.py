@@ -11,13 +11,14 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from torchlike import _legacy, _weights_only_unpickler
 from torchlike import storage as storages
+from torchlike._core.device import device
 from torchlike._serialization import legacy, zipped
 from torchlike._serialization.archive import Reader, mapped
 from torchlike._serialization.legacy import UNSAFE_MESSAGE, SourceChangeWarning
@@ -62,6 +63,9 @@ __all__ = [
 ]
 
 DEFAULT_PROTOCOL = 2
+MAP_LOCATION: TypeAlias = (
+    Callable[[storages.UntypedStorage, str], storages.UntypedStorage] | device | str | dict[str, str] | None
+)
 _DOCS = (
     "\n\nCheck the documentation of torch.load to learn more about types accepted by default with weights_only"
     " https://pytorch.org/docs/stable/generated/torch.load.html."

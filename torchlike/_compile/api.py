@@ -346,7 +346,8 @@ def _user_line(error: BaseException | None) -> str | None:
     found = None
     trace = None if error is None else error.__traceback__
     while trace is not None:
-        module = trace.tb_frame.f_globals.get("__name__", "")
+        scope = trace.tb_frame.f_globals
+        module = scope.get("__package__") or scope.get("__name__", "")  # under the alias our modules' names are others
         if module.partition(".")[0] not in ("torchlike", "jax", "jaxlib") and not module.startswith("contextlib"):
             found = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next

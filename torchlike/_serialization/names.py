@@ -38,7 +38,7 @@ def written(obj: Any) -> tuple[str, str] | None:
         return None
     if rest == "_serialization.types":
         return "torch.serialization", "_get_layout" if name == "get_layout" else name
-    if module == _utils.__name__:
+    if rest == "_utils":
         return ("torch._tensor" if name == "_rebuild_from_type_v2" else "torch._utils"), name
     for one in _ONE_FILE:
         if rest == one or rest.startswith(one + "."):

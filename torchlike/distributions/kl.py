@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torchlike import linalg
+from torchlike._core import warn
 from torchlike.autograd import grad
 from torchlike.distributions.bernoulli import Bernoulli
 from torchlike.distributions.beta import Beta
@@ -55,9 +56,8 @@ def register_kl(type_p: type, type_q: type) -> Callable[[Formula], Formula]:
     >>> torch.distributions.kl_divergence(Mine(0.0, 1.0), Mine(1.0, 1.0))
     tensor(0.)
     """
-    for given, name in ((type_p, "type_p"), (type_q, "type_q")):
-        if not isinstance(given, type) or not issubclass(given, Distribution):
-            raise TypeError(f"Expected {name} to be a Distribution subclass but got {given}")
+    for given in (type_p, type_q):
+        issubclass(given, Distribution)  # any class will do, as in PyTorch; what is none raises the TypeError of Python
 
     def enter(function: Formula) -> Formula:
         _KL_REGISTRY[type_p, type_q] = function
@@ -67,16 +67,37 @@ def register_kl(type_p: type, type_q: type) -> Callable[[Formula], Formula]:
     return enter
 
 
+def _precedes(one: tuple[type, type], other: tuple[type, type]) -> bool:
+    """Whether a pair of classes is at least as special as another; the first of two classes that differ decides."""
+    for x, y in zip(one, other, strict=True):
+        if not issubclass(x, y):
+            return False
+        if x is not y:
+            break
+    return True
+
+
+def _most_special(pairs: list[tuple[type, type]]) -> tuple[type, type]:
+    best = pairs[0]
+    for pair in pairs[1:]:
+        if not _precedes(best, pair):
+            best = pair
+    return best
+
+
 def _dispatch(type_p: type, type_q: type) -> Formula | None:
-    """The entry for the nearest pair of base classes; where two are as near, that of the nearer p."""
+    """The entry for the nearest pair of base classes; where the nearest p and the nearest q disagree, that of p."""
     found = [(p, q) for p, q in _KL_REGISTRY if issubclass(type_p, p) and issubclass(type_q, q)]
     if not found:
         return None
-
-    def distance(pair: tuple[type, type]) -> tuple[int, int]:
-        return type_p.__mro__.index(pair[0]), type_q.__mro__.index(pair[1])
-
-    by_p = min(found, key=distance)
+    by_p = _most_special(found)
+    by_q = _most_special([(q, p) for p, q in found])[::-1]
+    if _KL_REGISTRY[by_p] is not _KL_REGISTRY[by_q]:
+        warn.warn(
+            f"Ambiguous kl_divergence({type_p.__name__}, {type_q.__name__}). "
+            f"Please register_kl({by_p[0].__name__}, {by_q[1].__name__})",
+            RuntimeWarning,
+        )
     return _KL_REGISTRY[by_p]
 
 
