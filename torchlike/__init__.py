@@ -47,6 +47,7 @@ from torchlike._core.layout import (
 )
 from torchlike._core.promote import can_cast, promote_types, result_type
 from torchlike._core.size import Size
+from torchlike._foreach import *
 from torchlike._layers import *
 from torchlike._legacy import *
 from torchlike._losses import *
@@ -98,3 +99,6 @@ from torchlike.storage import (
 )
 from torchlike.utils.dlpack import to_dlpack
 from torchlike.version import __version__
+
+# isort: split
+from torchlike import _C  # after what it names, which is imported in its own order

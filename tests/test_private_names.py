@@ -1,0 +1,50 @@
+"""What programs take from PyTorch's private modules."""
+
+from __future__ import annotations
+
+import pytest
+
+import torchlike as torch
+
+Key, Keys = torch._C.DispatchKey, torch._C.DispatchKeySet
+
+
+def test_dispatch_keys_are_sets():
+    both = Keys(Key.AutocastCPU) | Keys(Key.CPU)
+    assert repr(both) == "DispatchKeySet(CPU, AutocastCPU)"
+    assert both.has(Key.CPU)
+    assert both - Keys(Key.CPU) == Keys(Key.AutocastCPU) == both.remove(Key.CPU)
+    assert repr(Key.CPU) == "<DispatchKey.CPU: 49>"
+    assert (Key.AutogradMeta, Key.CompositeExplicitAutogradNonFunctional) == (149, 155)
+
+
+def test_a_guard_excludes_autocast():
+    a = torch.ones(2, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        with torch._C._ExcludeDispatchKeyGuard(Keys(Key.AutocastCPU) | Keys(Key.AutocastXPU)):
+            assert (a @ a).dtype is torch.float32
+        assert (a @ a).dtype is torch.bfloat16
+    with pytest.raises(NotImplementedError, match="CPU"):
+        torch._C._ExcludeDispatchKeyGuard(Keys(Key.CPU))
+
+
+def test_functions_have_their_compiled_names():
+    assert torch._C._nn.gelu is torch.nn.functional.gelu
+    assert torch._C._nn.log_sigmoid is torch.nn.functional.logsigmoid
+    assert torch._C._linalg.linalg_det is torch.linalg.det
+    assert torch._C._fft.fft_rfft is torch.fft.rfft
+    assert torch._C._special.special_erfcx is torch.special.erfcx
+    assert torch._C._nn._parse_to(torch.ones(1)) == (torch.device("cpu"), torch.float32, False, None)
+    for module in (torch._C._nn, torch._C._linalg, torch._C._fft, torch._C._special):
+        with pytest.raises(AttributeError, match="has no attribute 'nope'"):
+            _ = module.nope
+
+
+def test_questions():
+    assert torch._C._get_tracing_state() is None
+    assert torch._C._LinAlgError is torch.linalg.LinAlgError
+    seen = []
+    torch.func.vmap(lambda x: seen.append(torch._C._are_functorch_transforms_active()) or x)(torch.ones(2))
+    assert seen == [True]
+    assert not torch._C._are_functorch_transforms_active()
+    assert torch._C._get_accelerator().type in ("cpu", "cuda")
