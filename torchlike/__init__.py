@@ -51,6 +51,7 @@ from torchlike._foreach import *
 from torchlike._layers import *
 from torchlike._legacy import *
 from torchlike._losses import *
+from torchlike._native_layers import *
 from torchlike._printing import set_printoptions
 from torchlike._recurrent import gru, gru_cell, lstm, lstm_cell, rnn_relu, rnn_relu_cell, rnn_tanh, rnn_tanh_cell
 from torchlike._settings import *

@@ -28,14 +28,21 @@ from torchlike.nn.functional.conv import (
 from torchlike.nn.functional.distance import cosine_similarity, pairwise_distance
 from torchlike.nn.functional.dropout import _mask as dropout_mask
 from torchlike.nn.functional.linear import bilinear
-from torchlike.nn.functional.normalization import rms_norm
+from torchlike.nn.functional.normalization import (
+    batch_norm_any,
+    group_norm_with_statistics,
+    instance_norm_training,
+    rms_norm,
+)
 from torchlike.nn.functional.pooling import avg_pool1d, max_pool1d_with_indices
+from torchlike.nn.functional.random_activation import rrelu_drawn
 from torchlike.nn.functional.rearranging import (
     channel_shuffle,
     native_channel_shuffle,
     pixel_shuffle,
     pixel_unshuffle,
 )
+from torchlike.ops._laws import generator_argument
 from torchlike.ops.create import ones
 
 __all__ = [
@@ -133,21 +140,14 @@ def rrelu(
     >>> torch.rrelu(torch.tensor([-8.0, 1.0]), 0.25, 0.25)
     tensor([-2.,  1.])
     """
-    _default_generator("rrelu", generator)
-    return F.rrelu(input, lower, upper, training)
+    return rrelu_drawn(input, lower, upper, training, False, generator_argument("rrelu", generator))
 
 
 def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
 ) -> Tensor:
     """Apply :func:`torch.rrelu` in place."""
-    _default_generator("rrelu_", generator)
-    return F.rrelu_(input, lower, upper, training)
-
-
-def _default_generator(name: str, generator: Any) -> None:
-    if generator is not None:
-        raise NotImplementedError(f"torch.{name} with a generator of its own: use the default one (torch.manual_seed)")
+    return rrelu_drawn(input, lower, upper, training, True, generator_argument("rrelu_", generator))
 
 
 # Dropout -------------------------------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def group_norm(
     cudnn_enabled: bool = True,
 ) -> Tensor:
     """Return the tensor normalized over groups of its channels; ``cudnn_enabled`` is accepted."""
-    return F.group_norm(input, num_groups, weight, bias, eps)
+    return group_norm_with_statistics(input, weight, bias, num_groups, eps)[0]
 
 
 def batch_norm(
@@ -280,7 +280,9 @@ def batch_norm(
     cudnn_enabled: bool,
 ) -> Tensor:
     """Return the tensor normalized over its channels; ``cudnn_enabled`` is accepted. See ``F.batch_norm``."""
-    return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    if training:
+        return batch_norm_any(input, weight, bias, running_mean, running_var, momentum, eps)
+    return F.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
 
 
 def instance_norm(
@@ -295,7 +297,9 @@ def instance_norm(
     cudnn_enabled: bool,
 ) -> Tensor:
     """Return the tensor normalized over each channel of each example; ``cudnn_enabled`` is accepted."""
-    return F.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    if use_input_stats:
+        return instance_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
+    return F.instance_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
 
 
 # Lookup, padding, pooling --------------------------------------------------------------------------------------------

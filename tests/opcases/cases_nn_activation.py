@@ -79,5 +79,12 @@ CASES = [
     case("nn.functional.softmax", "x, 0", "x, 1", "x", "x, -1, dtype=torch.float64", dtypes=_F, tolerance=2),
     case("nn.functional.softmin", "x, 0", "x", "x, -1, dtype=torch.float64", dtypes=_F, tolerance=2),
     case("nn.functional.log_softmax", "x, 0", "x", "x, -1, dtype=torch.float64", dtypes=_F, tolerance=2),
-    case("nn.functional.rrelu", "x", "x, 0.1, 0.2", "x * 1, 0.1, 0.2, False, True", dtypes=_F),
+    case(
+        "nn.functional.rrelu",
+        "x",
+        "x, 0.1, 0.2",
+        "x * 1, 0.1, 0.2, False, True",
+        "(torch.manual_seed(3), x)[1], 0.1, 0.3, True",
+        dtypes=_F,
+    ),
 ]

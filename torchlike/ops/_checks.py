@@ -24,6 +24,7 @@ BOOL: Final = _group(dtypes.bool)
 INTEGERS: Final = _group(dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64)
 UNSIGNED: Final = _group(dtypes.uint16, dtypes.uint32, dtypes.uint64)
 HALF: Final = _group(dtypes.float16, dtypes.bfloat16)
+HALF_FLOAT: Final = _group(dtypes.float16)
 FLOATS: Final = _group(dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
 COMPLEX: Final = _group(dtypes.complex64, dtypes.complex128)
 FLOAT8: Final = frozenset(d.np for d in dtypes.FLOAT8)
@@ -63,8 +64,13 @@ def is_in(array: Any, group: Dtypes) -> bool:
 def as_given(x: Any) -> Any:
     """Round float32 numbers to the half precision in which the operands were given, if they were."""
     first = operands_given()[0]
-    if first is None or first[0].np not in HALF:
+    return x if first is None else rounded(x, first[0].np)
+
+
+def rounded(x: Any, kind: Any) -> Any:
+    """Round float32 numbers to what a half precision holds; for another dtype they stay as they are."""
+    if np.dtype(kind) not in HALF:
         return x
-    limits = jnp.finfo(first[0].np)
+    limits = jnp.finfo(kind)
     # A conversion there and back would be optimised away.
     return lax.reduce_precision(x, exponent_bits=limits.nexp, mantissa_bits=limits.nmant)

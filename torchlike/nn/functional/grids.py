@@ -14,14 +14,13 @@ from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, op
 from torchlike._core.warn import warn
 from torchlike.nn.functional._shared import expect_tensor
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF, INTEGERS, is_in, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF, HALF_FLOAT, INTEGERS, is_in, refuse
 from torchlike.ops._geometry import show
 
 __all__ = ["affine_grid", "grid_sample"]
 
 Tensor = Any
 _MODES = ("bilinear", "nearest", "bicubic")
-_HALF_FLOAT = frozenset([np.dtype("float16")])
 _PADDINGS = ("zeros", "border", "reflection")
 
 
@@ -33,7 +32,7 @@ _PADDINGS = ("zeros", "border", "reflection")
 def _affine_grid_generator(theta: Array, size: tuple[int, ...], align_corners: bool) -> Array:
     """The points that the matrices send the pixel centres of images of a size to."""
     if 1 in size[2:]:
-        refuse("tensor_cpu", theta, _HALF_FLOAT)
+        refuse("tensor_cpu", theta, HALF_FLOAT)
     axes = []
     kind = theta.dtype
     for n in size[2:]:
@@ -148,7 +147,9 @@ def _whole(x: Array) -> Array:
 @op(method=False, out=False, node=lambda pattern, mode, node, **_: node)
 def _grid_sampler(input: Array, grid: Array, mode: str, padding_mode: str, align_corners: bool, node: str) -> Array:
     dims = grid.shape[-1]
-    refuse(f"grid_sampler_{dims}d_cpu", input, BOOL, INTEGERS, BARE, COMPLEX)
+    refuse(
+        "grid_sampler_2d_cpu_kernel_impl" if dims == 2 else "grid_sampler3d_cpu", input, BOOL, INTEGERS, BARE, COMPLEX
+    )
     kind = input.dtype
     if is_in(input, HALF):
         input, grid = input.astype(jnp.float32), grid.astype(jnp.float32)
@@ -263,7 +264,7 @@ def grid_sample(
     check(not (len(size) == 5 and mode == "bicubic"), "grid_sampler(): bicubic interpolation only supports 4D input")
     kinds = [dispatch.geometry_of(t).dtype for t in (input, grid)]
     check(
-        kinds[0] is kinds[1],
+        kinds[0] is kinds[1] or not kinds[0].is_floating_point,
         f"expected scalar type {scalar_type(kinds[0])} but found {scalar_type(kinds[1])}",
     )
     node = f"GridSampler{len(size) - 2}DBackward0"

@@ -11,11 +11,12 @@ import numpy as np
 from jax import lax
 
 from torchlike import ops
-from torchlike._core import dispatch, errors
+from torchlike._core import dispatch
+from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check
 from torchlike._core.op import Array, Scalar, composite, defvjp, op
 from torchlike.nn.functional._shared import expect_tensor, ndim
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse, rounded
 from torchlike.ops._geometry import show
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
 
 Tensor = Any
 _HALVES = (jnp.float16, jnp.bfloat16)
+_LANES = 32
 HALVES = frozenset(np.dtype(d) for d in _HALVES)
 
 
@@ -37,11 +39,33 @@ def _wide(x: Array) -> Array:
     return x.astype(jnp.float32) if x.dtype in _HALVES else x
 
 
-def _moments(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array, Array]:
-    """The mean, the variance and its inverse root over axes, which stay with size 1."""
+def _moments(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array]:
+    """The mean over axes, which stay with size 1, and the inverse of the deviation from it."""
     mean = jnp.mean(x, axes, keepdims=True)
     variance = jnp.mean(jnp.square(x - mean), axes, keepdims=True)
-    return mean, variance, 1 / jnp.sqrt(variance + eps)
+    return mean, 1 / jnp.sqrt(variance + eps)
+
+
+def _kept_as(input: Array, *params: Array | None) -> Any:
+    """The dtype of the statistics that are kept for the backward: the input's, or float32 beside float32 parameters."""
+    wide = input.dtype in _HALVES and any(p is not None and p.dtype == jnp.float32 for p in params)
+    return jnp.float32 if wide else input.dtype
+
+
+def _batch_moments(x: Array, axes: tuple[int, ...], kind: Any) -> tuple[Array, Array, Array]:
+    """The mean over axes, which stay with size 1, the variance, and the variance without bias.
+
+    In a half precision every step rounds, as it does in PyTorch; the numbers of elements do, too.
+    """
+    count = math.prod(x.shape[a] for a in axes)
+    mean = jnp.mean(x, axes, keepdims=True)
+    total = rounded(jnp.sum(jnp.square(x - mean), axes, keepdims=True), kind)
+    mean = rounded(mean, kind)
+    divisors: tuple[Any, ...] = (count, count - 1)
+    if kind in _HALVES:
+        divisors = tuple(float(np.asarray(d).astype(kind)) for d in divisors)
+    variance, unbiased = (rounded(total / d, kind) for d in divisors)
+    return mean, variance, unbiased
 
 
 def _back(
@@ -89,12 +113,11 @@ def _check_normalized(input: Array, shape: tuple[int, ...], weight: Array | None
 
 def _check_mixed(input: Array, *params: Array | None) -> None:
     """Parameters have the input's type, or are float32 beside a half."""
-    for p in params:
-        if p is not None and p.dtype != input.dtype:
-            check(
-                input.dtype in _HALVES and p.dtype == jnp.float32,
-                f"mixed dtype (CPU): expect parameter to have scalar type of {errors.scalar_type(input.dtype)}",
-            )
+    given = [p.dtype for p in params if p is not None]
+    if any(kind != input.dtype for kind in given):
+        check(input.dtype in _HALVES, "mixed dtype (CPU): all inputs must share same datatype.")
+        alike = all(kind == jnp.float32 for kind in given)
+        check(alike, "mixed dtype (CPU): expect parameter to have scalar type of Float")
 
 
 @op(method=False, node="NativeLayerNormBackward0")
@@ -106,25 +129,26 @@ def _layer_norm(
     _check_mixed(input, weight, bias)
     x = _wide(input)
     axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))
-    mean, _, inverse = _moments(x, axes, eps)
+    mean, inverse = _moments(x, axes, eps)
     result = (x - mean) * inverse
     if weight is not None:
         result = result * _wide(weight)
     if bias is not None:
         result = result + _wide(bias)
-    return result.astype(input.dtype), mean, inverse
+    kind = _kept_as(input, weight, bias)
+    return result.astype(input.dtype), mean.astype(kind), inverse.astype(kind)
 
 
 @defvjp(_layer_norm)
 def _(grad, inputs, outputs, normalized_shape, eps):
     input, weight, bias = inputs
-    _, mean, inverse = outputs
-    x, g = _wide(input), _wide(grad[0])
+    x, g, mean, inverse = (_wide(a) for a in (input, grad[0], *outputs[1:]))
+    by_mean, by_inverse = (_wide(a) for a in grad[1:])
     count = math.prod(normalized_shape)
     # As matrices, and the sums as products with vectors: four fused reductions of one array take four times as long.
     rows = math.prod(x.shape[: x.ndim - len(normalized_shape)])
     x, g, mean, inverse, by_mean, by_inverse = [
-        a.reshape(rows, count if a is x or a is g else 1) for a in (x, g, mean, inverse, grad[1], grad[2])
+        a.reshape(rows, count if a is x or a is g else 1) for a in (x, g, mean, inverse, by_mean, by_inverse)
     ]
     factor = jnp.ones(count, x.dtype) if weight is None else _wide(weight).reshape(count)
     centred = (x - mean) * inverse
@@ -157,6 +181,15 @@ def layer_norm(
     """
     expect_tensor("layer_norm", "input", 1, input)
     return _layer_norm(input, weight, bias, _sizes("layer_norm", normalized_shape), eps)[0]
+
+
+def layer_norm_with_statistics(
+    input: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The normalised input, and the means and inverse deviations over its last dimensions."""
+    expect_tensor("native_layer_norm", "input", 1, input)
+    result: tuple[Tensor, Tensor, Tensor] = _layer_norm(input, weight, bias, shape, eps)
+    return result
 
 
 def _sizes(function: str, shape: Any) -> tuple[int, ...]:
@@ -214,27 +247,38 @@ def _group_norm(
         )
     _check_mixed(input, weight, bias)
     x = _wide(input)
-    grouped = x.reshape((x.shape[0], num_groups, -1)) if x.size else x.reshape((x.shape[0], num_groups, 0))
-    mean, _, inverse = _moments(grouped, (2,), eps)
-    result = ((grouped - mean) * inverse).reshape(x.shape)
+    batch, each = x.shape[0], channels // num_groups
+    count = x.size // max(batch * num_groups, 1)
+    # A row is summed in lanes: XLA adds up the last dimension one number after the other.
+    lanes = _LANES if count % _LANES == 0 else 1
+    grouped = x.reshape((batch, num_groups, count // lanes, lanes))
+    mean = (jnp.sum(jnp.sum(grouped, 2), 2) / count)[:, :, None]
+    off = jnp.square(grouped - mean[..., None])
+    inverse = 1 / jnp.sqrt(jnp.sum(jnp.sum(off, 2), 2)[:, :, None] / count + eps)
+    factor, shift = inverse, -mean * inverse
     if weight is not None:
-        result = result * _by_channel(weight, x.ndim)
+        factor, shift = (a * _wide(weight).reshape(num_groups, each) for a in (factor, shift))
     if bias is not None:
-        result = result + _by_channel(bias, x.ndim)
-    return result.astype(input.dtype), mean, inverse
+        shift = shift + _wide(bias).reshape(num_groups, each)
+    factor, shift = (
+        jnp.broadcast_to(a, (batch, num_groups, each)).reshape((batch, channels) + (1,) * (x.ndim - 2))
+        for a in (factor, shift)
+    )
+    kind = _kept_as(input, weight, bias)
+    return (x * factor + shift).astype(input.dtype), mean[..., 0].astype(kind), inverse[..., 0].astype(kind)
 
 
 @defvjp(_group_norm)
 def _(grad, inputs, outputs, num_groups, eps):
     input, weight, bias = inputs
-    _, mean, inverse = outputs
-    x, g = _wide(input), _wide(grad[0])
+    x, g, mean, inverse = (_wide(a) for a in (input, grad[0], *outputs[1:]))
+    by_mean, by_inverse = (_wide(a) for a in grad[1:])
     batch, channels = x.shape[:2]
     # The sums of each channel are made first; those of a group and those of the batch are made of them.
     shape = (batch, num_groups, channels // num_groups, x.size // max(batch * channels, 1))
     x, g, mean, inverse, by_mean, by_inverse = [
         a.reshape(shape if a is x or a is g else (batch, num_groups, 1, 1))
-        for a in (x, g, mean, inverse, grad[1], grad[2])
+        for a in (x, g, mean, inverse, by_mean, by_inverse)
     ]
     centred = (x - mean) * inverse
     sums = (jnp.sum(g, 3, keepdims=True), jnp.sum(g * centred, 3, keepdims=True))
@@ -269,30 +313,37 @@ def group_norm(
     if size[0] * size[1] // num_groups * math.prod(size[2:]) == 1:
         shown = [size[0] * size[1] // num_groups, num_groups, *size[2:]]
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {shown}")
+    return group_norm_with_statistics(input, weight, bias, num_groups, eps)[0]
+
+
+def group_norm_with_statistics(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, num_groups: int, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The normalised input, and the means and inverse deviations (n, groups)."""
+    expect_tensor("native_group_norm", "input", 1, input)
+    size = input.size()
     check(num_groups > 0, f"num_groups {num_groups} should be greater than 0")
     check(
         size[1] % num_groups == 0,
         "Expected number of channels in input to be divisible by num_groups, but got input of shape"
         f" {show(size)} and num_groups={num_groups}",
     )
-    return _group_norm(input, weight, bias, num_groups, eps)[0]
+    result: tuple[Tensor, Tensor, Tensor] = _group_norm(input, weight, bias, num_groups, eps)
+    return result
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Over batches
 
 
-def _check_batch_norm(input: Array, *params: tuple[str, Array | None]) -> None:
-    refuse("batch_norm", input, BOOL, INTEGERS, BARE, COMPLEX)
+def _check_batch_norm(input: Array, *params: tuple[str, Array | None], operator: str = "batch_norm") -> None:
+    refuse(operator, input, BOOL, INTEGERS, BARE, COMPLEX)
     channels = input.shape[1] if input.ndim > 1 else 0
     for name, value in params:
         if value is None:
             continue
         check(value.size == channels, f"{name} should contain {channels} elements not {value.size}")
-        check(
-            value.dtype == input.dtype or (input.dtype in _HALVES and value.dtype == jnp.float32),
-            "mixed dtype (CPU): all inputs must share same datatype.",
-        )
+    _check_mixed(input, *(value for _, value in params))
 
 
 @op(method=False, node="NativeBatchNormBackward0")
@@ -311,37 +362,70 @@ def _batch_norm_training(
     )
     x = _wide(input)
     axes = (0, *range(2, x.ndim))
-    mean, variance, inverse = _moments(x, axes, eps)
+    kind = _kept_as(input, weight, bias, running_mean, running_var)
+    mean, variance, unbiased = _batch_moments(x, axes, kind)
+    inverse = rounded(1 / jnp.sqrt(variance + eps), kind)
     result = (x - mean) * inverse
     if weight is not None:
         result = result * _by_channel(weight, x.ndim)
     if bias is not None:
         result = result + _by_channel(bias, x.ndim)
-    outs = [result.astype(input.dtype), mean, inverse]
-    count = x.size // max(x.shape[1], 1)
-    if running_mean is not None:
-        outs.append(_moved(running_mean, mean, momentum))
-    if running_var is not None:
-        outs.append(_moved(running_var, variance * (count / max(count - 1, 1)), momentum))
+    outs = [result.astype(input.dtype), mean.reshape(-1).astype(kind), inverse.reshape(-1).astype(kind)]
+    outs += _all_moved(running_mean, running_var, mean, unbiased, momentum)
     return tuple(outs)
 
 
+def _all_moved(
+    running_mean: Array | None, running_var: Array | None, mean: Array, unbiased: Array, momentum: Array
+) -> list[Array]:
+    given = ((running_mean, mean), (running_var, unbiased))
+    return [_moved(running, found.reshape(-1), momentum) for running, found in given if running is not None]
+
+
 def _moved(running: Array, found: Array, momentum: Array) -> Array:
+    kind = running.dtype
     share = jnp.asarray(momentum).astype(found.dtype)
-    return (share * found.reshape(-1) + (1 - share) * running.astype(found.dtype)).astype(running.dtype)
+    new, old = (
+        rounded(rounded(a, kind) * b, kind) for a, b in ((share, found), (1 - share, running.astype(found.dtype)))
+    )
+    return (new + old).astype(kind)
+
+
+@op(method=False, out=False)
+def _update_stats(
+    input: Array, running_mean: Array | None, running_var: Array | None, momentum: Scalar
+) -> tuple[Array, ...]:
+    """The means and variances of a batch, and the running statistics moved towards them."""
+    given = (("running_mean", running_mean), ("running_var", running_var))
+    _check_batch_norm(input, *given, operator="batch_norm_update_stats_cpu")
+    x = _wide(input)
+    kind = _kept_as(input, running_mean, running_var)
+    mean, variance, unbiased = _batch_moments(x, (0, *range(2, x.ndim)), kind)
+    moved = _all_moved(running_mean, running_var, mean, unbiased, momentum)
+    return mean.reshape(-1).astype(kind), variance.reshape(-1).astype(kind), *moved
+
+
+def update_stats(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """The means and variances of a batch, towards which the running ones move."""
+    expect_tensor("batch_norm_update_stats", "input", 1, input)
+    mean, variance, *moved = _update_stats(input.detach(), running_mean, running_var, momentum)
+    _write_running(moved, running_mean, running_var)
+    return mean, variance
 
 
 @defvjp(_batch_norm_training)
 def _(grad, inputs, outputs, eps):
     input, weight, bias = inputs[:3]
-    mean, inverse = outputs[1:3]
     x, g = _wide(input), _wide(grad[0])
     axes = (0, *range(2, x.ndim))
+    mean, inverse, by_mean, by_inverse = (_by_channel(a, x.ndim) for a in (*outputs[1:3], *grad[1:3]))
     centred = (x - mean) * inverse
     sums = (jnp.sum(g, axes, keepdims=True), jnp.sum(g * centred, axes, keepdims=True))
     factor = 1 if weight is None else _by_channel(weight, x.ndim)
     count = x.size // max(x.shape[1], 1)
-    by_input = _back(g * factor, centred, inverse, (sums[0] * factor, sums[1] * factor), count, grad[1], grad[2])
+    by_input = _back(g * factor, centred, inverse, (sums[0] * factor, sums[1] * factor), count, by_mean, by_inverse)
     by_weight, by_bias = (None if p is None else s.reshape(-1) for p, s in ((weight, sums[1]), (bias, sums[0])))
     return by_input, by_weight, by_bias, None, None, None
 
@@ -392,11 +476,49 @@ def batch_norm(
     values = size[0] * math.prod(size[2:])
     if values == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+    return batch_norm_any(input, weight, bias, running_mean, running_var, momentum, eps)
+
+
+def batch_norm_any(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """The input, of any size, normalised by its own statistics."""
     if not dispatch.geometry_of(input).numel:
         return ops.clone(input)
-    result, _, _, *moved = _batch_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
+    return batch_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)[0]
+
+
+def batch_norm_training(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The input normalised by its own statistics, and these: means and inverse deviations. Moves the running ones."""
+    expect_tensor("native_batch_norm", "input", 1, input)
+    geometry = dispatch.geometry_of(input)
+    check(
+        geometry.numel > 0,
+        f"input tensor must have at least one element, but got input_sizes = {show(geometry.size)}",
+    )
+    result, mean, inverse, *moved = _batch_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
     _write_running(moved, running_mean, running_var)
-    return result
+    return result, mean, inverse
+
+
+def kept_as(kind: dtypes.dtype, *params: Tensor | None) -> dtypes.dtype:
+    """The dtype of the statistics of an input: its own, or float32 for a half beside float32 parameters."""
+    wide = kind.is_floating_point and kind.itemsize < 4
+    return dtypes.float32 if wide and any(p is not None and p.dtype is dtypes.float32 for p in params) else kind
 
 
 def _write_running(moved: list[Tensor], *running: Tensor | None) -> None:
@@ -427,19 +549,39 @@ def _instance_norm(
     )
     x = _wide(input)
     axes = tuple(range(2, x.ndim))
-    mean, variance, inverse = _moments(x, axes, eps)
+    kind = _kept_as(input, weight, bias, running_mean, running_var)
+    mean, variance, unbiased = _batch_moments(x, axes, kind)
+    inverse = rounded(1 / jnp.sqrt(variance + eps), kind)
     result = (x - mean) * inverse
     if weight is not None:
         result = result * _by_channel(weight, x.ndim)
     if bias is not None:
         result = result + _by_channel(bias, x.ndim)
-    outs = [result.astype(input.dtype)]
-    count = math.prod(x.shape[2:])
-    if running_mean is not None:
-        outs.append(_moved(running_mean, jnp.mean(mean, 0), momentum))
-    if running_var is not None:
-        outs.append(_moved(running_var, jnp.mean(variance, 0) * (count / max(count - 1, 1)), momentum))
+    outs = [result.astype(input.dtype), mean.astype(kind), inverse.astype(kind)]
+    for running, found in ((running_mean, mean), (running_var, unbiased)):
+        if running is not None:
+            # Each instance moves statistics of its own; their mean is what stays.
+            each = _moved(running, found.reshape(x.shape[:2]), momentum)
+            outs.append(jnp.mean(each.astype(found.dtype), 0).astype(running.dtype))
     return tuple(outs)
+
+
+@defvjp(_instance_norm)
+def _(grad, inputs, outputs, eps):
+    input, weight, bias = inputs[:3]
+    x, g, mean, inverse = (_wide(a) for a in (input, grad[0], *outputs[1:3]))
+    by_mean, by_inverse = (_wide(a) for a in grad[1:3])
+    axes = tuple(range(2, x.ndim))
+    centred = (x - mean) * inverse
+    sums = (jnp.sum(g, axes, keepdims=True), jnp.sum(g * centred, axes, keepdims=True))
+    factor = 1 if weight is None else _by_channel(weight, x.ndim)
+    count = math.prod(x.shape[2:])
+    by_input = _back(g * factor, centred, inverse, (sums[0] * factor, sums[1] * factor), count, by_mean, by_inverse)
+    by_weight, by_bias = (
+        None if p is None else jnp.sum(rounded(s, p.dtype), 0).reshape(-1)
+        for p, s in ((weight, sums[1]), (bias, sums[0]))
+    )
+    return by_input, by_weight, by_bias, None, None, None
 
 
 @composite
@@ -471,7 +613,20 @@ def instance_norm(
     size = input.size()
     if math.prod(size[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {size}")
-    result, *moved = _instance_norm(input, weight, bias, running_mean, running_var, momentum, eps)
+    return instance_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
+
+
+def instance_norm_training(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """The input, of any size, normalised by the statistics of its instances. Moves the running ones."""
+    result, _, _, *moved = _instance_norm(input, weight, bias, running_mean, running_var, momentum, eps)
     _write_running(moved, running_mean, running_var)
     return result
 

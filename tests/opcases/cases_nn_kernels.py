@@ -1,0 +1,106 @@
+"""Cases of the kernels behind layers that the ``torch`` namespace has."""
+
+from opcases.case import case
+
+_NORM = {
+    "x": "values(2, 4, 3)",
+    "m": "values(4, seed=5).detach()",
+    "v": "values(4, low=0.5, high=2, seed=6).detach()",
+    "w": "values(4, seed=3)",
+    "b": "values(4, seed=4)",
+}
+_GRID = {"x": "values(2, 2, 3, 4)", "g": "values(2, 2, 2, 2, low=-1.2, high=1.2, seed=1)"}
+
+CASES = [
+    case(
+        "native_batch_norm",
+        "x, w, b, None, None, True, 0.1, 1e-5",
+        "x, w, b, m, v, True, 0.1, 1e-5",
+        "x, None, None, m, v, False, 0.1, 1e-5",
+        "x, w.float(), b.float(), m.float(), v.float(), True, 0.2, 1e-3",
+        inputs=_NORM,
+        dtypes="int half float",
+        grad=False,
+        tolerance=8,
+        bad=("torch.native_batch_norm(x.float()[:0], None, None, None, None, True, 0.1, 1e-5)",),
+    ),
+    case(
+        "batch_norm_update_stats",
+        "x, None, None, 0.1",
+        "x, m, v, 0.3",
+        inputs=_NORM,
+        dtypes="int half float",
+        grad=False,
+        tolerance=4,
+    ),
+    case(
+        "native_layer_norm",
+        "x, (3,), None, None, 1e-5",
+        "x, (4, 3), None, None, 1e-3",
+        "x, (3,), x.detach()[0, 0], None, 1e-5",
+        inputs=_NORM,
+        dtypes="int half float",
+        tolerance=8,
+        bad=("torch.native_layer_norm(x, (2,), None, None, 1e-5)",),
+    ),
+    case(
+        "native_group_norm",
+        "x, w, b, 2, 4, 3, 2, 1e-5",
+        "x, None, None, 2, 4, 3, 4, 1e-3",
+        inputs=_NORM,
+        dtypes="int half float",
+        tolerance=8,
+        bad=(
+            "torch.native_group_norm(x, w, b, 2, 4, 3, 3, 1e-5)",
+            "torch.native_group_norm(x, w[:3], b, 2, 4, 3, 2, 1e-5)",
+        ),
+    ),
+    case("native_norm", "x", dtypes="float", grad=False),
+    case(
+        "convolution",
+        "x, w, b, [1, 2], [1], [1, 1], False, [0], 1",
+        "x, w, None, [2], [1, 0], [1], True, [1], 1",
+        "x[:, :, 0], w[:, :, 0], None, [1], [1], [2], False, [0], 1",
+        inputs={"x": "values(2, 2, 3, 4)", "w": "values(2, 2, 2, 2, seed=1)", "b": "values(2, seed=2)"},
+        dtypes="half float",
+        tolerance=4,
+        bad=("torch.convolution(x, w, None, [1], [0], [0], False, [0], 1)",),
+    ),
+    case(
+        "grid_sampler",
+        "x, g, 0, 0, True",
+        "x, g, 1, 1, False",
+        "x, g, 2, 2, False",
+        inputs=_GRID,
+        dtypes="int float",
+        tolerance=4,
+        bad=("torch.grid_sampler(x, g[:1], 0, 0, True)",),
+    ),
+    case("grid_sampler_2d", "x, g, 0, 1, True", inputs=_GRID, dtypes="int float", tolerance=4),
+    case(
+        "grid_sampler_3d",
+        "x, g, 0, 2, False",
+        "x, g, 1, 0, True",
+        inputs={"x": "values(1, 2, 2, 3, 4)", "g": "values(1, 2, 2, 2, 3, low=-1.2, high=1.2, seed=1)"},
+        dtypes="int float",
+        tolerance=4,
+    ),
+    case(
+        "affine_grid_generator",
+        "x, (2, 1, 3, 4), False",
+        "x, (2, 1, 3, 4), True",
+        inputs={"x": "values(2, 2, 3)"},
+        dtypes="half float",
+        tolerance=4,
+    ),
+    case(
+        "embedding_renorm_",
+        "x.detach().clone(), i, 1.0, 2.0",
+        "x.detach().clone(), i.int(), 0.5, 1.0",
+        inputs={"i": "torch.tensor([1, 1])"},
+        dtypes="float",
+        grad=False,
+        tolerance=4,
+        bad=("torch.embedding_renorm_(x.detach(), torch.tensor([0.5]), 1.0, 2.0)",),
+    ),
+]
