@@ -9,6 +9,7 @@ import sys
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 
 import torchlike as torch
@@ -264,3 +265,16 @@ def test_classes_are_found_where_they_say() -> None:
         assert home(p) is type(p)
         assert pickle.loads(pickle.dumps(x)).item() == 1.0
     assert type(x).__module__ == "torchlike"
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_large_arrays_are_read_before_a_program_goes_on(aligned: bool) -> None:
+    # jax copies them in the background; neither a write to the source nor a look at the result may come before it.
+    source = np.ones(2**23 + 1, np.float32)[0 if aligned else 1 :]
+    copied = torch.tensor(source)
+    taken = copied.numpy().min()
+    source[:] = 0
+    assert (taken, copied.numpy().min()) == (1, 1)
+    shared = torch.from_numpy(source)
+    source[:] = 2
+    assert shared.clone().numpy().min() == 2

@@ -546,7 +546,12 @@ class _BodyCall:
             else:
                 common = next(rounded)
                 y = cast(x if common is None else cast(x, common), compute)
-                mids.append(lax.broadcast_in_dim(y, shape, tuple(range(len(shape) - y.ndim, len(shape)))))
+                wide = lax.broadcast_in_dim(y, shape, tuple(range(len(shape) - y.ndim, len(shape))))
+                if common is not None and y.shape != shape:
+                    # Says nothing of the values, but rounds their gradients before they are summed, as PyTorch does.
+                    limits = jnp.finfo(common)
+                    wide = lax.reduce_precision(wide, exponent_bits=limits.nexp, mantissa_bits=limits.nmant)
+                mids.append(wide)
         return mids, result
 
     def _finish(self, out: Any, result_dtype: Any, operands: Sequence[Any]) -> Any:

@@ -133,7 +133,9 @@ def put(value: Any, device: Any = None) -> Any:
         return jax.make_array_from_callback(value.shape, place.sharding, lambda _: private)
     if isinstance(value, jax.ShapeDtypeStruct):
         raise NotImplementedError("Cannot copy out of meta tensor; no data!")
-    return jax.device_put(value, devices.jax_device(place), may_alias=False)
+    result = jax.device_put(value, devices.jax_device(place), may_alias=False)
+    # A large copy goes on in the background, while the program may write into the memory it is made from.
+    return result.block_until_ready() if isinstance(value, np.ndarray) else result
 
 
 # Larger NumPy arrays may lie in memory as XLA does not take it, and would be copied twice.

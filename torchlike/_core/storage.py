@@ -171,7 +171,8 @@ def host_storage(host: np.ndarray[Any, Any]) -> Storage:
 
 def as_jax(host: np.ndarray[Any, Any]) -> jax.Array:
     """Return a CPU jax array over NumPy memory, without a copy where the memory is aligned."""
-    return jax.device_put(host, devices.jax_device(devices.CPU), may_alias=True)
+    # What is copied is waited for: the copy goes on in the background, and the program may write into its source.
+    return jax.device_put(host, devices.jax_device(devices.CPU), may_alias=True).block_until_ready()
 
 
 def _physical(array: Any, stride: tuple[int, ...]) -> Any:
@@ -183,6 +184,7 @@ def _writable(array: Any) -> np.ndarray[Any, Any]:
     """Return a writable flat NumPy view of a CPU jax array's own buffer."""
     if array.size == 0:
         return np.empty(0, array.dtype)
+    array.block_until_ready()  # its address does not wait
     block = (ctypes.c_byte * (array.size * array.dtype.itemsize)).from_address(array.unsafe_buffer_pointer())
     block._owner = array  # the buffer lives as long as any NumPy view of it
     return np.frombuffer(block, np.uint8).view(array.dtype)
