@@ -47,9 +47,9 @@ LEFT_OUT: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "TorchScript, FX and export",
+        "TorchScript and export",
         (
-            r"(jit|fx|onnx|export|package|library|hub|futures|monitor)\..*|.*[Ss]cript.*|.*[Ff]rozen.*|JITException",
+            r"(jit|onnx|export|package|library|hub|futures|monitor)\..*|.*[Ss]cript.*|.*[Ff]rozen.*|JITException",
             r"parse_(ir|schema|type_comment)|import_ir_module.*|merge_type_from_type_comment|wait|fork|unify_type_list",
         ),
     ),

@@ -13,6 +13,7 @@ from torchlike import (
     distributions,
     fft,
     func,
+    fx,
     linalg,
     nn,
     optim,

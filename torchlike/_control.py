@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from torchlike import _sharing
+from torchlike import _sharing, overrides
 from torchlike._core import device as devices
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check
@@ -24,6 +24,8 @@ __all__ = [
     "SymBool",
     "SymFloat",
     "SymInt",
+    "_assert",
+    "_assert_async",
     "cond",
     "from_file",
     "newaxis",
@@ -72,6 +74,26 @@ class SymBool(metaclass=TorchNamed):
     """The class of bools that stand for conditions yet unknown; it has no instances in torchlike."""
 
     __module__ = "torch"
+
+
+def _assert(condition: Any, message: str) -> None:
+    """Raise AssertionError with a message unless a condition holds; ``torch.fx`` records it, unlike a statement.
+
+    >>> torch._assert(torch.ones(1) > 0, "must be positive")
+    """
+    if not isinstance(condition, TensorBase) and overrides.has_torch_function((condition,)):
+        overrides.handle_torch_function(_assert, (condition,), condition, message)
+        return
+    assert condition, message
+
+
+def _assert_async(self: Any, assert_msg: str = "Expected Tensor with single nonzero value, but got zero") -> None:
+    """Raise RuntimeError unless a tensor of one element is nonzero.
+
+    >>> torch._assert_async(torch.ones(1))
+    """
+    if not self:
+        raise RuntimeError(assert_msg)
 
 
 def sym_int(a: Any) -> int:

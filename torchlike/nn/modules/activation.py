@@ -71,7 +71,7 @@ class ReLU(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the activation."""
-        return F.relu(input, self.inplace)
+        return F.relu(input, inplace=self.inplace)
 
 
 class SiLU(_InPlace):
@@ -79,7 +79,7 @@ class SiLU(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the activation."""
-        return F.silu(input, self.inplace)
+        return F.silu(input, inplace=self.inplace)
 
 
 class Mish(_InPlace):
@@ -87,7 +87,7 @@ class Mish(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the activation."""
-        return F.mish(input, self.inplace)
+        return F.mish(input, inplace=self.inplace)
 
 
 class SELU(_InPlace):

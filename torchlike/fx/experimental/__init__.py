@@ -1,0 +1,1 @@
+"""Parts of ``torch.fx`` that other compilers of PyTorch use."""
