@@ -20,6 +20,7 @@ from torchlike import cuda as cuda
 from torchlike import distributions as distributions
 from torchlike import fft as fft
 from torchlike import func as func
+from torchlike import fx as fx
 from torchlike import linalg as linalg
 from torchlike import nn as nn
 from torchlike import optim as optim
@@ -45,6 +46,8 @@ from torchlike._control import Stream as Stream
 from torchlike._control import SymBool as SymBool
 from torchlike._control import SymFloat as SymFloat
 from torchlike._control import SymInt as SymInt
+from torchlike._control import _assert as _assert
+from torchlike._control import _assert_async as _assert_async
 from torchlike._control import cond as cond
 from torchlike._control import from_file as from_file
 from torchlike._control import newaxis as newaxis
