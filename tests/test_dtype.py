@@ -107,8 +107,26 @@ def test_complex_and_real_siblings():
         torch.uint8.to_complex()
     with pytest.raises(RuntimeError, match=r"^Unknown Complex ScalarType for Float8_e5m2$"):
         torch.float8_e5m2.to_complex()
-    with pytest.raises(NotImplementedError, match="complex32"):
-        torch.float16.to_complex()
+    assert torch.float16.to_complex() is torch.complex32 is torch.chalf
+    assert torch.complex32.to_real() is torch.float16
+
+
+def test_types_that_are_names_only():
+    assert repr(torch.float4_e2m1fn_x2) == "torch.float4_e2m1fn_x2"
+    assert (torch.qint32.itemsize, torch.bits16.itemsize, torch.int4.itemsize) == (4, 2, 1)
+    assert torch.bit is torch.uint1
+    assert not torch.uint3.is_signed
+    assert pickle.loads(pickle.dumps(torch.quint8)) is torch.quint8
+    with pytest.raises(NotImplementedError, match=r"^tensors of torch\.int4: jax has no such element type$"):
+        torch.zeros(2, dtype=torch.int4)
+    with pytest.raises(NotImplementedError, match=r"torch\.complex32"):
+        torch.ones(2, dtype=torch.float16).to(torch.complex32)
+    with pytest.raises(RuntimeError, match="isSignedType not supported for quantized types"):
+        _ = torch.qint8.is_signed
+    with pytest.raises(RuntimeError, match="Bits types are undefined"):
+        _ = torch.bits8.is_signed
+    with pytest.raises(TypeError, match="requires an integer input type"):
+        torch.iinfo(torch.int4)
 
 
 def test_numpy_types_that_tensors_cannot_have():

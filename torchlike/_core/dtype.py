@@ -17,15 +17,24 @@ NumpyDtype = np.dtype[Any]
 
 __all__ = [
     "bfloat16",
+    "bit",
+    "bits1x8",
+    "bits2x4",
+    "bits4x2",
+    "bits8",
+    "bits16",
     "bool",
     "cdouble",
     "cfloat",
+    "chalf",
+    "complex32",
     "complex64",
     "complex128",
     "double",
     "dtype",
     "finfo",
     "float",
+    "float4_e2m1fn_x2",
     "float8_e4m3fn",
     "float8_e4m3fnuz",
     "float8_e5m2",
@@ -38,13 +47,32 @@ __all__ = [
     "half",
     "iinfo",
     "int",
+    "int1",
+    "int2",
+    "int3",
+    "int4",
+    "int5",
+    "int6",
+    "int7",
     "int8",
     "int16",
     "int32",
     "int64",
     "long",
+    "qint8",
+    "qint32",
+    "quint2x4",
+    "quint4x2",
+    "quint8",
     "set_default_dtype",
     "short",
+    "uint1",
+    "uint2",
+    "uint3",
+    "uint4",
+    "uint5",
+    "uint6",
+    "uint7",
     "uint8",
     "uint16",
     "uint32",
@@ -86,6 +114,13 @@ class dtype(metaclass=TorchNamed):
     __delattr__ = __setattr__  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> NoReturn:
+        if name in ("np", "abbr"):
+            raise NotImplementedError(f"tensors of {self!r}: jax has no such element type")
+        if name == "is_signed":
+            quantized = self.name.startswith("q")
+            raise RuntimeError(
+                "isSignedType not supported for quantized types" if quantized else "Bits types are undefined"
+            )
         raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
 
     def __repr__(self) -> str:
@@ -103,8 +138,6 @@ class dtype(metaclass=TorchNamed):
         >>> torch.float64.to_complex()
         torch.complex128
         """
-        if self is float16:
-            raise NotImplementedError("torch.float16.to_complex(): torch.complex32 does not exist in jax")
         try:
             return _TO_COMPLEX[self]
         except KeyError:
@@ -164,16 +197,61 @@ float8_e4m3fnuz = _make("float8_e4m3fnuz", "f8e4m3fnuz", jnp.float8_e4m3fnuz)
 float8_e5m2fnuz = _make("float8_e5m2fnuz", "f8e5m2fnuz", jnp.float8_e5m2fnuz)
 float8_e8m0fnu = _make("float8_e8m0fnu", "f8e8m0fnu", jnp.float8_e8m0fnu, signed=False)
 
+
+def _make_name(name: str, itemsize: builtins.int = 1, *, signed: builtins.bool | None = None) -> dtype:
+    """A dtype that programs can name and compare with, of which there are no tensors: jax lacks the element type."""
+    self: dtype = object.__new__(dtype)
+    self.__dict__.update(
+        __module__="torchlike",
+        name=name,
+        itemsize=itemsize,
+        is_floating_point="float" in name,
+        is_complex="complex" in name,
+    )
+    if signed is not None:
+        self.__dict__["is_signed"] = signed
+    return self
+
+
+complex32 = chalf = _make_name("complex32", 4, signed=True)
+float4_e2m1fn_x2 = _make_name("float4_e2m1fn_x2", signed=True)
+int1 = _make_name("int1", signed=True)
+int2 = _make_name("int2", signed=True)
+int3 = _make_name("int3", signed=True)
+int4 = _make_name("int4", signed=True)
+int5 = _make_name("int5", signed=True)
+int6 = _make_name("int6", signed=True)
+int7 = _make_name("int7", signed=True)
+uint1 = bit = _make_name("uint1", signed=False)
+uint2 = _make_name("uint2", signed=False)
+uint3 = _make_name("uint3", signed=False)
+uint4 = _make_name("uint4", signed=False)
+uint5 = _make_name("uint5", signed=False)
+uint6 = _make_name("uint6", signed=False)
+uint7 = _make_name("uint7", signed=False)
+bits1x8 = _make_name("bits1x8")
+bits2x4 = _make_name("bits2x4")
+bits4x2 = _make_name("bits4x2")
+bits8 = _make_name("bits8")
+bits16 = _make_name("bits16", 2)
+qint8 = _make_name("qint8")
+quint8 = _make_name("quint8")
+qint32 = _make_name("qint32", 4)
+quint4x2 = _make_name("quint4x2")
+quint2x4 = _make_name("quint2x4")
+
 FLOAT8: Final = frozenset({float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu})
 
 _TO_COMPLEX: Final = {
+    float16: complex32,
+    complex32: complex32,
     bfloat16: complex64,
     float32: complex64,
     float64: complex128,
     complex64: complex64,
     complex128: complex128,
 }
-_TO_REAL: Final = {complex64: float32, complex128: float64}
+_TO_REAL: Final = {complex32: float16, complex64: float32, complex128: float64}
 _OF_PYTHON: Final[dict[type, dtype]] = {
     builtins.bool: bool,
     builtins.int: int64,
@@ -385,7 +463,7 @@ class iinfo(_Info):
         of_type = _info_dtype("iinfo", type)
         if of_type is bool:
             raise TypeError("torch.bool is not supported by torch.iinfo")
-        if of_type.is_floating_point or of_type.is_complex:
+        if of_type.is_floating_point or of_type.is_complex or "np" not in of_type.__dict__:
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
         limits = np.iinfo(of_type.np)
         self.__dict__.update(

@@ -132,6 +132,9 @@ def _join(a: dtype, b: dtype) -> dtype:
     exception = _EXCEPTIONS.get(frozenset({a, b}))
     if exception is not None:
         return exception
+    for one in (a, b):
+        if one not in _ORDER:
+            raise NotImplementedError(f"promotion of {one!r}: jax has no such element type")
     return a if _ORDER[a] > _ORDER[b] else b
 
 
