@@ -7,7 +7,7 @@ blanks between them, in log space, all sequences of a batch at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,44 +36,103 @@ def _log_sum(*terms: Any) -> Any:
     return jnp.where(possible, base + jnp.log(jnp.where(possible, total, 1)), -jnp.inf)
 
 
-def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> Any:
-    """The negative log likelihood of each sequence: log_probs (time, batch, classes), targets (batch, labels)."""
-    batch, labels = targets.shape
-    extended = jnp.full((batch, 2 * labels + 1), blank, targets.dtype).at[:, 1::2].set(targets)
+class _Lattice(NamedTuple):
+    """What an alignment may run through: the labels of each sequence with blanks between, and who may be skipped to."""
+
+    labels: Any  # (batch, places)
+    skips: Any  # whether a place may be reached from the second before it
+    ends: Any  # (batch, 1): the place of the last blank
+
+    def emitted(self, frame: Any) -> Any:
+        """The scores of the labels at all places, of a frame's scores of the classes."""
+        return jnp.take_along_axis(frame, self.labels, axis=1, mode="clip")
+
+
+def _lattice(targets: Any, target_lengths: Any, blank: int) -> _Lattice:
+    batch, count = targets.shape
+    labels = jnp.full((batch, 2 * count + 1), blank, targets.dtype).at[:, 1::2].set(targets)
     # A label may follow the one before it without a blank between them, unless both are the same.
-    previous = jnp.pad(extended, ((0, 0), (2, 0)), constant_values=blank)[:, :-2]
-    skips = (extended != blank) & (extended != previous)
-    nothing = jnp.full((batch, 1), -jnp.inf, log_probs.dtype)
+    previous = jnp.pad(labels, ((0, 0), (2, 0)), constant_values=blank)[:, :-2]
+    return _Lattice(labels, (labels != blank) & (labels != previous), 2 * target_lengths[:, None])
 
-    def emitted(frame: Any) -> Any:
-        return jnp.take_along_axis(frame, extended, axis=1, mode="clip")
 
-    def behind(alpha: Any, steps: int) -> Any:
-        return jnp.concatenate([nothing] * steps + [alpha], 1)[:, : alpha.shape[1]]
+def _moved(values: Any, steps: int) -> Any:
+    """Values moved to later places (to earlier ones for negative steps), nothing possible coming in."""
+    places = values.shape[1]
+    edges = (min(steps, places), 0) if steps > 0 else (0, min(-steps, places))
+    padded = jnp.pad(values, ((0, 0), edges), constant_values=-jnp.inf)
+    return padded[:, :places] if steps > 0 else padded[:, -places:]
 
-    def step(alpha: Any, frame: tuple[Any, Any]) -> tuple[Any, None]:
+
+def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> tuple[Any, Any]:
+    """The negative log likelihood of each sequence, and the forward variables (time, batch, places)."""
+    lattice = _lattice(targets, target_lengths, blank)
+
+    def step(alpha: Any, frame: tuple[Any, Any]) -> tuple[Any, Any]:
         number, scores = frame
-        jumped = jnp.where(skips, behind(alpha, 2), -jnp.inf)
-        following = _log_sum(alpha, behind(alpha, 1), jumped) + emitted(scores)
-        return jnp.where((number < input_lengths)[:, None], following, alpha), None
+        jumped = jnp.where(lattice.skips, _moved(alpha, 2), -jnp.inf)
+        following = _log_sum(alpha, _moved(alpha, 1), jumped) + lattice.emitted(scores)
+        following = jnp.where((number < input_lengths)[:, None], following, alpha)
+        return following, following
 
     # Before the first frame everything stands at the first blank, as if one more frame had been seen.
-    place = jnp.arange(extended.shape[1])
-    start = jnp.where((place < 2) & (place <= 2 * target_lengths[:, None]), emitted(log_probs[0]), -jnp.inf)
-    rest = (jnp.arange(1, log_probs.shape[0]), log_probs[1:])
-    alpha, _ = lax.scan(step, start, rest)
-    last = jnp.take_along_axis(alpha, 2 * target_lengths[:, None], axis=1)[:, 0]
-    before = jnp.take_along_axis(alpha, jnp.maximum(2 * target_lengths[:, None] - 1, 0), axis=1)[:, 0]
+    place = jnp.arange(lattice.labels.shape[1])
+    start = jnp.where((place < 2) & (place <= lattice.ends), lattice.emitted(log_probs[0]), -jnp.inf)
+    alpha, rest = lax.scan(step, start, (jnp.arange(1, log_probs.shape[0]), log_probs[1:]))
+    last = jnp.take_along_axis(alpha, lattice.ends, axis=1)[:, 0]
+    before = jnp.take_along_axis(alpha, jnp.maximum(lattice.ends - 1, 0), axis=1)[:, 0]
     likelihood = jnp.where(target_lengths > 0, _log_sum(last, before), last)
     empty = jnp.where(target_lengths > 0, -jnp.inf, 0.0).astype(likelihood.dtype)
-    return -jnp.where(input_lengths > 0, likelihood, empty)
+    return -jnp.where(input_lengths > 0, likelihood, empty), jnp.concatenate([start[None], rest])
+
+
+def _log_shares(log_probs: Any, alphas: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> Any:
+    """The logarithm of what runs through each class in each frame (time, batch, classes), times the class's own score.
+
+    In log space and in this order, as in PyTorch: the rounding of numbers in the hundreds is what one sees.
+    """
+    lattice = _lattice(targets, target_lengths, blank)
+    place = jnp.arange(lattice.labels.shape[1])
+    within = place <= lattice.ends
+    final = within & (place >= lattice.ends - 1)
+    from_two = jnp.pad(lattice.skips, ((0, 0), (0, 2)))[:, 2:]  # whether the second place behind may be skipped to
+
+    def step(beta: Any, frame: tuple[Any, Any]) -> tuple[Any, Any]:
+        number, scores = frame
+        own = lattice.emitted(scores)
+        jumped = jnp.where(from_two, _moved(beta, -2), -jnp.inf)
+        earlier = jnp.where(within, _log_sum(beta, _moved(beta, -1), jumped) + own, -jnp.inf)
+        begun = jnp.where(final, own, -jnp.inf)
+        at_end = (number == input_lengths - 1)[:, None]
+        beta = jnp.where(at_end, begun, jnp.where((number < input_lengths)[:, None], earlier, -jnp.inf))
+        return beta, beta
+
+    nothing = jnp.full(alphas.shape[1:], -jnp.inf, alphas.dtype)
+    frames = (jnp.arange(log_probs.shape[0]), log_probs)
+    _, betas = lax.scan(step, nothing, frames, reverse=True)
+    through = jnp.where(within, alphas + betas, -jnp.inf)
+    rows = jnp.arange(log_probs.shape[1])
+
+    def gather(total: Any, at: tuple[Any, Any]) -> tuple[Any, None]:
+        label, value = at
+        so_far = total[:, rows, label]
+        return total.at[:, rows, label].set(jnp.where(jnp.isneginf(so_far), value, _log_sum(so_far, value))), None
+
+    start = jnp.full_like(log_probs, -jnp.inf)
+    total, _ = lax.scan(gather, start, (lattice.labels.T, jnp.moveaxis(through, 2, 0)), reverse=True)
+    return total
+
+
+def _runs(log_probs: Any, input_lengths: Any) -> Any:
+    """Whether a frame belongs to its sequence (time, batch, 1)."""
+    return (jnp.arange(log_probs.shape[0])[:, None] < input_lengths)[:, :, None]
 
 
 @jax.custom_vjp
-def _gradient(grad: Any, log_probs: Any, slopes: Any, input_lengths: Any) -> Any:
+def _gradient(grad: Any, log_probs: Any, log_shares: Any, losses: Any, input_lengths: Any) -> Any:
     """PyTorch's gradient: that of the log softmax in front is taken in, so that it sums to zero over the classes."""
-    runs = (jnp.arange(log_probs.shape[0])[:, None] < input_lengths)[:, :, None]
-    return jnp.where(runs, grad[:, None] * (jnp.exp(log_probs) + slopes), 0)
+    shares = jnp.exp(log_shares + losses[:, None] - log_probs)
+    return jnp.where(_runs(log_probs, input_lengths), (jnp.exp(log_probs) - shares) * grad[:, None], 0)
 
 
 def _no_second_derivative(residuals: Any, grad: Any) -> Any:
@@ -86,23 +145,19 @@ _gradient.defvjp(lambda *operands: (_gradient(*operands), None), _no_second_deri
 @op(method=False, out=False, node="CtcLossBackward0")
 def _ctc_loss(
     log_probs: Array, targets: Array, input_lengths: Array, target_lengths: Array, blank: int, zero_infinity: bool
-) -> Array:
+) -> tuple[Array, Array]:
     return _losses(log_probs, targets, input_lengths, target_lengths, blank)
 
 
 @defvjp(_ctc_loss)
 def _(grad: Any, inputs: Any, outputs: Any, blank: int, zero_infinity: bool) -> Any:
     log_probs, targets, input_lengths, target_lengths = inputs
-
-    def losses(values: Any) -> Any:
-        return _losses(values, targets, input_lengths, target_lengths, blank)
-
-    found, pullback = jax.vjp(losses, log_probs)
-    (slopes,) = pullback(jnp.ones_like(found))
+    losses, alphas = outputs
+    shares = _log_shares(log_probs, alphas, targets, input_lengths, target_lengths, blank)
+    slopes = _gradient(grad[0], log_probs, shares, losses, input_lengths)
     # A sequence without an alignment has no gradient either.
-    impossible = jnp.isposinf(found)[:, None]
-    slopes = jnp.where(impossible, -jnp.exp(log_probs) if zero_infinity else jnp.nan, slopes)
-    return _gradient(grad, log_probs, slopes, input_lengths), None, None, None
+    impossible = jnp.isposinf(losses)[:, None] & _runs(log_probs, input_lengths)
+    return jnp.where(impossible, 0 if zero_infinity else jnp.nan, slopes), None, None, None
 
 
 def _counts(name: str, lengths: Any, batch: int) -> np.ndarray[Any, Any]:
@@ -198,7 +253,7 @@ def ctc_loss(
     padded, given, wanted = _checked(log_probs, targets, input_lengths, target_lengths, blank)
     longest = from_numpy(wanted).to(log_probs.device)
     labels = padded.to(log_probs.device).long()
-    losses = _ctc_loss(log_probs, labels, from_numpy(given).to(log_probs.device), longest, blank, zero_infinity)
+    losses, _ = _ctc_loss(log_probs, labels, from_numpy(given).to(log_probs.device), longest, blank, zero_infinity)
     if zero_infinity:
         losses = ops.where(losses == float("inf"), ops.zeros((), dtype=kind, device=log_probs.device), losses)
     if reduction == "mean":
