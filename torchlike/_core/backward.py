@@ -19,6 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from torchlike._core import dispatch, errors, layout, saved, tape, views
 from torchlike._core.history import add, compute, zeros_like
@@ -416,10 +417,22 @@ def _run_watched(task: Task, node: Node, grads: list[Any]) -> Sequence[Any] | No
 # Small gradients that meet at one place are added up by one kernel, in the order in which they came.
 _GATHER = 8
 _GATHER_BELOW = 1 << 16
-_sums = {
-    n: Kernel(lambda *parts: functools.reduce(operator.add, parts), "add", "AddBackward0")
-    for n in range(2, _GATHER + 1)
-}
+
+
+def _total(*parts: Any) -> Any:
+    """The sum, rounded after each step."""
+    kind = parts[0].dtype
+    if kind not in (jnp.float16, jnp.bfloat16):
+        return functools.reduce(operator.add, parts)
+    limits = jnp.finfo(kind)
+    total = parts[0].astype(jnp.float32)
+    for part in parts[1:]:
+        # Left to itself, XLA would keep the single precision from step to step.
+        total = lax.reduce_precision(total + part.astype(jnp.float32), limits.nexp, limits.nmant)
+    return total.astype(kind)
+
+
+_sums = {n: Kernel(_total, "add", "AddBackward0") for n in range(2, _GATHER + 1)}
 
 
 class _Parts(list[Any]):

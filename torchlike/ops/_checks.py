@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jax import lax
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
 from torchlike._core.op import operands_given
+from torchlike._core.promote import common_dtype
 
 Dtypes = frozenset[np.dtype[Any]]
 
@@ -65,6 +66,16 @@ def as_given(x: Any) -> Any:
     """Round float32 numbers to the half precision in which the operands were given, if they were."""
     first = operands_given()[0]
     return x if first is None else rounded(x, first[0].np)
+
+
+def stepwise() -> Callable[[Any], Any]:
+    """What rounds a number between the steps of a formula to the half precision that the operands have in common.
+
+    A formula that PyTorch writes in terms of other operators rounds after each of them.
+    """
+    given = [g for g in operands_given() if g is not None]
+    kind = common_dtype(given).np
+    return lambda x: rounded(x, kind)
 
 
 def rounded(x: Any, kind: Any) -> Any:

@@ -12,10 +12,11 @@ from torchlike._core import dispatch, errors
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.kernels import in_place
-from torchlike._core.op import DEFAULT, Array, Scalar, composite, op, operands_given
+from torchlike._core.op import DEFAULT, Array, Scalar, composite, defvjp, op, operands_given
 from torchlike._core.promote import compute_and_result
 from torchlike._core.tensor_state import TensorBase
-from torchlike.ops._checks import BARE, BOOL, FLOAT8, UNSIGNED, refuse
+from torchlike.ops._arrays import widened
+from torchlike.ops._checks import BARE, BOOL, FLOAT8, UNSIGNED, refuse, rounded
 from torchlike.ops._geometry import expanded, of_shape, show
 
 __all__ = [
@@ -517,6 +518,15 @@ def outer(input: Array, vec2: Array) -> Array:
     compute, result = compute_and_result(DEFAULT, [g for g in operands_given() if g is not None])
     a, b = input.astype(compute), vec2.astype(compute)
     return ((a[:, None] & b) if result == np.bool_ else a[:, None] * b).astype(result)
+
+
+@defvjp(outer)
+def _(grad, inputs, outputs):
+    input, vec2 = inputs
+    g = widened(grad)
+    # Products are rounded, as those of mul are, before they are summed.
+    products = (rounded(g * other.astype(g.dtype), grad.dtype) for other in (vec2, input[:, None]))
+    return tuple(jnp.sum(p, 1 - i) for i, p in enumerate(products))
 
 
 @composite

@@ -15,7 +15,7 @@ from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.promote import promote_types
 from torchlike.ops._arrays import conjugate, expanded, real_part, scaled, widened
-from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
+from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse, rounded
 from torchlike.ops._dims import Dims
 from torchlike.ops.pointwise_arith import check_subtraction
 
@@ -100,6 +100,8 @@ def vector_norm_gradient(grad: Array, input: Array, result: Array, ord: float, d
         return jnp.zeros_like(x)
     if ord == 1:
         return scaled(unit, g)
+    if ord == 2 and not is_in(x, COMPLEX):
+        return g * rounded(jnp.where(out == 0, 0, x / jnp.where(out == 0, 1, out)), grad.dtype)
     if ord == 2:
         return scaled(conjugate(x), jnp.where(out == 0, 0, g / jnp.where(out == 0, 1, out)))
     if math.isinf(ord):

@@ -28,7 +28,7 @@ from torchlike._core.op import (
     overloads,
 )
 from torchlike._core.tensor_state import TensorBase
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, UNSIGNED, is_in, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, UNSIGNED, is_in, refuse, stepwise
 
 __all__ = [
     "add",
@@ -222,6 +222,15 @@ def _div(input: ArrayLike, other: ArrayLike) -> Array:
     return _quotient(input, other)
 
 
+def _quotient_gradient(grad: Array, inputs: Any, outputs: Any) -> tuple[Array, Array]:
+    input, other = inputs
+    r = stepwise()
+    return grad / other, -grad * r(r(input / other) / other)
+
+
+defvjp(_div)(_quotient_gradient)
+
+
 @op(promote=INT_TO_FLOAT_WIDE, inplace=True, node="DivBackward0")
 def true_divide(input: ArrayLike, other: ArrayLike) -> Array:
     """Return ``input / other``, broadcast; floating point for integers.
@@ -230,6 +239,9 @@ def true_divide(input: ArrayLike, other: ArrayLike) -> Array:
     tensor([0.2500, 0.5000])
     """
     return _quotient(input, other)
+
+
+defvjp(true_divide)(_quotient_gradient)
 
 
 @op(promote=DEFAULT_WIDE, inplace=True, method=False, node="DivBackward2")
@@ -381,7 +393,7 @@ def _(grad, inputs, outputs):
     first = operands_given()[0]
     if first is not None and first[1] == "number":
         raise NoDerivative("derivative for aten::remainder is not implemented")
-    return grad, -grad * _floor_quotient(input, other)
+    return grad, -grad * stepwise()(_floor_quotient(input, other))
 
 
 @op(

@@ -11,7 +11,7 @@ from jax import lax
 from torchlike._core import errors
 from torchlike._core.op import DEFAULT, Array, ArrayLike, composite, defvjp, op
 from torchlike._core.tensor_state import TensorBase
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, is_in, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, is_in, refuse, stepwise
 
 __all__ = ["float_power", "pow"]
 
@@ -31,9 +31,10 @@ def _special_power(x: Array, exponent: float) -> Array:
         return jnp.ones_like(x)
     if exponent in (0.5, -0.5):
         return jnp.sqrt(x) if exponent > 0 else 1 / jnp.sqrt(x)
+    r = stepwise()
     product = x
     for _ in range(int(abs(exponent)) - 1):
-        product = product * x
+        product = r(product * x)
     return product if exponent > 0 else 1 / product
 
 
@@ -51,7 +52,8 @@ def _(grad, inputs, outputs, special):
         return jnp.zeros_like(grad), None
     lower = special - 1
     power = _special_power(input, lower) if lower in _SPECIAL else lax.pow(input, jnp.asarray(lower, input.dtype))
-    return grad * (special * power), None
+    r = stepwise()
+    return grad * r(special * r(power)), None
 
 
 @op(promote=DEFAULT, inplace=True, method=False, node="PowBackward0")
@@ -98,12 +100,13 @@ def _float_power(base: Array, exponent: Array) -> Array:
 
 
 def _power_gradients(grad: Array, base: Array, exponent: Array, result: Array) -> tuple[Array, Array]:
-    to_base = jnp.where(exponent == 0, 0, grad * (exponent * _float_power(base, exponent - 1)))
+    r = stepwise()
+    to_base = jnp.where(exponent == 0, 0, grad * r(exponent * r(_float_power(base, r(exponent - 1)))))
     if is_in(exponent, COMPLEX):
         flat = (base == 0) & (exponent.imag == 0) & (exponent.real >= 0)
     else:
         flat = (base == 0) & (exponent >= 0)
-    to_exponent = grad * jnp.where(flat, 0, result * jnp.log(jnp.where(flat, 1, base)))
+    to_exponent = grad * jnp.where(flat, 0, r(result * r(jnp.log(jnp.where(flat, 1, base)))))
     return to_base, to_exponent
 
 

@@ -23,7 +23,19 @@ from torchlike._core.op import (
     defvjp,
     op,
 )
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, UNSIGNED, is_in, refuse, refuse_with
+from torchlike.ops._checks import (
+    BARE,
+    BOOL,
+    COMPLEX,
+    FLOAT8,
+    FLOATS,
+    INTEGERS,
+    UNSIGNED,
+    is_in,
+    refuse,
+    refuse_with,
+    stepwise,
+)
 
 __all__ = [
     "abs",
@@ -354,8 +366,8 @@ def rsqrt(input: Array) -> Array:
 
 @defvjp(rsqrt)
 def _(grad, inputs, outputs):
-    (result,) = outputs
-    return (-0.5 * grad * result * result * result,)
+    (result,), r = outputs, stepwise()
+    return (-0.5 * grad * r(r(result * result) * result),)
 
 
 @op(promote=INT_TO_FLOAT, inplace="both")
@@ -752,6 +764,15 @@ def sinc(input: Array) -> Array:
     zero = input == 0
     scaled = jnp.asarray(math.pi, input.dtype) * jnp.where(zero, 1, input)
     return jnp.where(zero, 1, jnp.sin(scaled) / scaled)
+
+
+@defvjp(sinc)
+def _(grad, inputs, outputs):
+    (x,), r = inputs, stepwise()
+    scaled, square = r(x * math.pi), r(r(x * x) * math.pi)
+    slope = r(r(scaled * r(jnp.cos(scaled))) - r(jnp.sin(scaled)))
+    zero = square == 0
+    return (jnp.where(zero, 0, grad * r(slope / jnp.where(zero, 1, square))),)
 
 
 @op(promote=INT_TO_FLOAT, inplace="both", node="Deg2RadBackward0")

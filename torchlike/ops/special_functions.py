@@ -23,7 +23,7 @@ from torchlike._core.op import (
     operands_given,
     overloads,
 )
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, INTEGERS, as_given, refuse, refuse_numbers
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, INTEGERS, as_given, refuse, refuse_numbers, stepwise
 from torchlike.ops._incomplete_gamma import lower_gamma, upper_gamma
 from torchlike.ops._series import erfinv_body, in_double, trigamma, zeta_body
 
@@ -318,14 +318,15 @@ def xlogy(input: ArrayLike, other: ArrayLike) -> Array:
     refuse_numbers("xlogy", _XLOGY)
     refuse("xlogy_cpu", input, COMPLEX, FLOAT8)
     zero = (input == 0) & ~jnp.isnan(other)
-    return jnp.where(zero, 0, input * jnp.log(jnp.where(zero, 1, other)))
+    return jnp.where(zero, 0, input * stepwise()(jnp.log(jnp.where(zero, 1, other))))
 
 
 @defvjp(xlogy)
 def _(grad, inputs, outputs):
     input, other = inputs
+    r = stepwise()
     flat = (input == 0) & (other <= 0)
-    return grad * jnp.where(flat, 0, jnp.log(jnp.where(flat, 1, other))), grad * input / other
+    return grad * jnp.where(flat, 0, r(jnp.log(jnp.where(flat, 1, other)))), r(grad * input) / other
 
 
 overloads(xlogy, *_XLOGY)

@@ -11,7 +11,7 @@ from torchlike._core import errors
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.warn import warn
 from torchlike.ops._arrays import conjugate, expanded, real_part, scaled, widened
-from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
+from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse, rounded
 from torchlike.ops._dims import TENSOR, Dims, reduced_dims
 
 __all__ = ["std", "std_mean", "var", "var_mean"]
@@ -47,15 +47,16 @@ def _moments(name: str, input: Array, dim: Dims, correction: float, keepdim: boo
 def _deviation_gradient(grad: Array, input: Array, dims: tuple[int, ...], correction: float) -> Array:
     """The gradient of the variance: ``2 / (n - correction) * (input - mean) * grad``."""
     freedom = max(math.prod(input.shape[d] for d in dims) - correction, 0)
-    x = widened(input)
-    centred = x - jnp.mean(x, dims, keepdims=True)
+    x, kind = widened(input), input.dtype
+    centred = rounded(x - rounded(jnp.mean(x, dims, keepdims=True), kind), kind)
     scale = jnp.asarray(2 / freedom if freedom else math.inf, real_part(x).dtype)
-    return scaled(conjugate(centred), scale * widened(grad))
+    return scaled(conjugate(centred), rounded(scale * widened(grad), kind))
 
 
 def _std_scale(grad: Array, std: Array) -> Array:
     """The gradient of a standard deviation as that of the variance; none where the deviation is 0."""
-    return jnp.where(std == 0, 0, grad / (2 * jnp.where(std == 0, 1, std)))
+    g, size = widened(grad), widened(std)
+    return rounded(jnp.where(size == 0, 0, g / (2 * jnp.where(size == 0, 1, size))), std.dtype)
 
 
 @op(method=False, node="VarBackward0")
@@ -81,7 +82,7 @@ def _std(input: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
 def _(grad, inputs, outputs, dim, correction, keepdim):
     (input,), (result,) = inputs, outputs
     dims = errors.wrap_dims(dim, input.ndim)
-    grad = _std_scale(widened(grad), widened(result))
+    grad = _std_scale(grad, result)
     return (_deviation_gradient(expanded(grad, dims, keepdim), input, dims, correction),)
 
 

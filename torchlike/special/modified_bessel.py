@@ -8,7 +8,7 @@ from jax import lax
 
 from torchlike._core.op import INT_TO_FLOAT, Array, defvjp, op
 from torchlike.ops import _series_tables as tables
-from torchlike.ops._checks import COMPLEX, FLOAT8, refuse
+from torchlike.ops._checks import COMPLEX, FLOAT8, refuse, stepwise
 from torchlike.ops._series import polynomial
 from torchlike.special._common import no_gradient, refuse_usual
 
@@ -42,7 +42,8 @@ def i0e(input: Array) -> Array:
 @defvjp(i0e)
 def _(grad, inputs, outputs):
     (x,), (result,) = inputs, outputs
-    return (grad * (_i1e(x) - jnp.sign(x) * result),)
+    r = stepwise()
+    return (grad * r(r(_i1e(x)) - r(jnp.sign(x) * result)),)
 
 
 @op(promote=INT_TO_FLOAT)

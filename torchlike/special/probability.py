@@ -11,7 +11,7 @@ from jax import lax
 
 from torchlike._core.op import INT_TO_FLOAT, Array, ArrayLike, NoDerivative, defvjp, op, overloads
 from torchlike.ops import _series_tables as tables
-from torchlike.ops._checks import COMPLEX, FLOAT8, as_given, refuse, refuse_numbers
+from torchlike.ops._checks import COMPLEX, FLOAT8, as_given, refuse, refuse_numbers, stepwise
 from torchlike.ops._series import horner, zeta_body
 from torchlike.special._common import refuse_usual
 
@@ -62,7 +62,10 @@ def ndtr(input: Array) -> Array:
 @defvjp(ndtr)
 def _(grad, inputs, outputs):
     (x,) = inputs
-    return (grad * (1 / math.sqrt(2 * math.pi)) * jnp.exp(-0.5 * x * x),)
+    r = stepwise()
+    y = r(x * math.sqrt(0.5))
+    slope = r(2 / math.sqrt(math.pi) * r(jnp.exp(-r(y * y))))
+    return (r(slope * r(grad * 0.5)) * math.sqrt(0.5),)
 
 
 @op(promote=INT_TO_FLOAT)
@@ -112,7 +115,7 @@ def entr(input: Array) -> Array:
     tensor([  -inf, 0.0000, 0.3466])
     """
     refuse("entr_cpu", input, COMPLEX, FLOAT8)
-    value = -input * jnp.log(jnp.where(input > 0, input, 1))
+    value = -input * stepwise()(jnp.log(jnp.where(input > 0, input, 1)))
     value = jnp.where(input > 0, value, jnp.where(input == 0, 0, -jnp.inf))
     return jnp.where(jnp.isnan(input), input, value)
 
@@ -120,7 +123,8 @@ def entr(input: Array) -> Array:
 @defvjp(entr)
 def _(grad, inputs, outputs):
     (x,) = inputs
-    return (grad * (-jnp.log(x) - 1),)
+    r = stepwise()
+    return (grad * -r(1 + r(jnp.log(x))),)
 
 
 def _numbered(name: str) -> Any:
@@ -151,14 +155,15 @@ def xlog1py(input: ArrayLike, other: ArrayLike) -> Array:
     refuse_numbers("special_xlog1py", _PAIRS)
     refuse("xlog1py_cpu", input, COMPLEX, FLOAT8)
     zero = (input == 0) & ~jnp.isnan(other)
-    return jnp.where(zero, 0, input * jnp.log1p(jnp.where(zero, 0, other)))
+    return jnp.where(zero, 0, input * stepwise()(jnp.log1p(jnp.where(zero, 0, other))))
 
 
 @defvjp(xlog1py)
 def _(grad, inputs, outputs):
     input, other = inputs
+    r = stepwise()
     flat = (input == 0) & (other <= -1)
-    return grad * jnp.where(flat, 0, jnp.log1p(jnp.where(flat, 0, other))), grad * input / (other + 1)
+    return grad * jnp.where(flat, 0, r(jnp.log1p(jnp.where(flat, 0, other)))), r(grad * input) / r(other + 1)
 
 
 @op(promote=INT_TO_FLOAT, node=_numbered("SpecialZeta"))

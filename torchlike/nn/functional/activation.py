@@ -17,7 +17,8 @@ from torchlike._core.errors import check
 from torchlike._core.op import DEFAULT, Array, composite, defvjp, op
 from torchlike._core.warn import warn
 from torchlike.nn.functional._shared import expect_tensor, ndim, no_complex_gradient
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
+from torchlike.ops._arrays import widened
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse, rounded
 
 __all__ = [
     "celu",
@@ -528,6 +529,15 @@ def glu(input: Array, dim: int = -1) -> Array:
     wide = input.astype(jnp.float32) if input.dtype in (jnp.float16, jnp.bfloat16) else input
     first, second = jnp.split(wide, 2, axis=dim)
     return (first * jax.nn.sigmoid(second)).astype(input.dtype)
+
+
+@defvjp(glu)
+def _(grad, inputs, outputs, dim):
+    (input,) = inputs
+    g, x = widened(grad), widened(input)
+    first, second = jnp.split(x, 2, axis=errors.wrap_dim(dim, input.ndim))
+    gate = rounded(jax.nn.sigmoid(second), input.dtype)
+    return (jnp.concatenate([g * gate, (1 - gate) * gate * g * first], errors.wrap_dim(dim, input.ndim)),)
 
 
 @composite

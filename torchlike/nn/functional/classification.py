@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from torchlike.nn.functional._shared import (
     reduction_name,
     seen_on_host,
 )
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse, rounded
 from torchlike.ops._geometry import show
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
@@ -364,11 +365,16 @@ def _binary_cross_entropy(input: Array, target: Array, weight: Array | None, red
         target.dtype == input.dtype,
         f"Found dtype {scalar_type(target.dtype)} but expected {scalar_type(input.dtype)}",
     )
-    x, y = _opmath(input), _opmath(target)
-    losses = (y - 1) * jnp.maximum(jnp.log1p(-x), -100) - y * jnp.maximum(jnp.log(x), -100)
+    x, y, r = _opmath(input), _opmath(target), _stepwise(input)
+    losses = r(r(y - 1) * jnp.maximum(r(jnp.log1p(-x)), -100)) - r(y * jnp.maximum(r(jnp.log(x)), -100))
     if weight is not None:
-        losses = losses * weight.astype(losses.dtype)
-    return reduced(losses, reduction).astype(input.dtype)
+        losses = r(losses) * weight.astype(losses.dtype)
+    return reduced(r(losses), reduction).astype(input.dtype)
+
+
+def _stepwise(like: Array) -> Callable[[Array], Array]:
+    """What rounds between steps where a half is given: PyTorch computes such losses operator by operator."""
+    return lambda x: rounded(x, like.dtype)
 
 
 @defvjp(_binary_cross_entropy)
@@ -378,7 +384,11 @@ def _(grad, inputs, outputs, reduction):
     scale = g if weight is None else g * weight.astype(g.dtype)
     if reduction == "mean":
         scale = scale / x.size
-    by_input = scale * (x - y) / jnp.maximum((1 - x) * x, 1e-12)
+    r = _stepwise(input)
+    by_input = r(g * r(x - y)) / jnp.maximum(r(r(1 - x) * x), 1e-12)
+    by_input = (by_input if weight is None else r(by_input) * weight.astype(g.dtype)) / (
+        x.size if reduction == "mean" else 1
+    )
     by_target = scale * (jnp.log1p(-x) - jnp.log(x))
     return jnp.broadcast_to(by_input, x.shape), jnp.broadcast_to(by_target, x.shape), None
 
@@ -436,15 +446,36 @@ def _binary_cross_entropy_with_logits(
     )
     refuse("log_sigmoid_cpu", input, BOOL, INTEGERS, BARE, COMPLEX)
     x, y = _opmath(input), _opmath(target).astype(_opmath(input).dtype)
-    log_sigmoid = jnp.minimum(x, 0) - jnp.log1p(jnp.exp(-jnp.abs(x)))
+    r = _stepwise(input)
+    log_sigmoid = r(jnp.minimum(x, 0) - jnp.log1p(jnp.exp(-jnp.abs(x))))
     if pos_weight is None:
-        losses = (1 - y) * x - log_sigmoid
+        losses = r(r(1 - y) * x) - log_sigmoid
     else:
-        factor = (pos_weight.astype(x.dtype) - 1) * y + 1
-        losses = (1 - y) * x - factor * log_sigmoid
+        factor = r(r(r(pos_weight.astype(x.dtype) - 1) * y) + 1)
+        losses = r(r(1 - y) * x) - r(factor * log_sigmoid)
     if weight is not None:
-        losses = losses * weight.astype(losses.dtype)
-    return reduced(losses, reduction).astype(input.dtype)
+        losses = r(losses) * weight.astype(losses.dtype)
+    return reduced(r(losses), reduction).astype(input.dtype)
+
+
+@defvjp(_binary_cross_entropy_with_logits)
+def _(grad, inputs, outputs, reduction):
+    input, target, weight, pos_weight = inputs
+    x, g, r = _opmath(input), _opmath(grad), _stepwise(input)
+    y = _opmath(target).astype(x.dtype)
+    gate = r(jax.nn.sigmoid(x))
+    if pos_weight is None:
+        by_input, by_target = r(r(gate - y) * g), r(-g * x)
+    else:
+        factor = pos_weight.astype(x.dtype)
+        positive = r(factor * y)
+        by_input = r(r(r(r(r(positive + 1) - y) * gate) - positive) * g)
+        sides = r(jax.nn.log_sigmoid(-x)), r(r(jax.nn.log_sigmoid(x)) * factor)
+        by_target = r(r(sides[0] - sides[1]) * g)
+    if weight is not None:
+        by_input, by_target = (r(a * weight.astype(a.dtype)) for a in (by_input, by_target))
+    count = x.size if reduction == "mean" else 1
+    return by_input / count, by_target / count, None, None
 
 
 @composite
@@ -470,4 +501,5 @@ def binary_cross_entropy_with_logits(
     expect_tensor("binary_cross_entropy_with_logits", "target", 2, target)
     if target.size() != input.size():
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
+    not_differentiable("binary_cross_entropy_with_logits", weight=weight, pos_weight=pos_weight)
     return _binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)

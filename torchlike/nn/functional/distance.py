@@ -11,7 +11,7 @@ from torchlike._core.errors import broadcast_shapes, check, scalar_type, wrap_di
 from torchlike._core.op import DEFAULT, Array, composite, defvjp, op
 from torchlike._core.promote import result_type
 from torchlike.linalg._common import check_tensors
-from torchlike.ops._checks import as_given
+from torchlike.ops._checks import as_given, stepwise
 from torchlike.ops.distances import pdist
 from torchlike.ops.norms import vector_norm_body, vector_norm_gradient
 
@@ -45,14 +45,14 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 
 def _lengths(x: Array, dim: int, eps: float) -> tuple[Array, Array]:
     """The lengths along a dimension, and the same at least ``eps``."""
-    length = jnp.sqrt(jnp.sum(x * x, dim, keepdims=True))
+    length = as_given(jnp.sqrt(jnp.sum(x * x, dim, keepdims=True)))
     return length, jnp.maximum(length, as_given(jnp.asarray(eps, x.dtype)))
 
 
 @op(promote=DEFAULT, method=False, out=False, node="SumBackward1")
 def _cosine_similarity(x1: Array, x2: Array, dim: int, eps: float) -> Array:
-    one, two = (x / _lengths(x, dim, eps)[1] for x in (x1, x2))
-    return jnp.sum(one * two, dim)
+    one, two = (as_given(x / _lengths(x, dim, eps)[1]) for x in (x1, x2))
+    return jnp.sum(as_given(one * two), dim)
 
 
 @defvjp(_cosine_similarity)
@@ -60,13 +60,15 @@ def _(grad, inputs, outputs, dim, eps):
     x1, x2 = inputs
     g = jnp.expand_dims(grad, dim)
     (raw1, n1), (raw2, n2) = _lengths(x1, dim, eps), _lengths(x2, dim, eps)
-    one, two = x1 / n1, x2 / n2
+    r = stepwise()
+    one, two = r(x1 / n1), r(x2 / n2)
 
     def by(own: Array, other: Array, x: Array, raw: Array, n: Array) -> Array:
         # A length that was raised to eps flows on as if it had not been; where it is 0 nothing does.
-        along = jnp.sum(own * other, dim, keepdims=True)
-        slope = jnp.where(raw == 0, 0, x / jnp.where(raw == 0, 1, raw))
-        return g * (other - along * slope) / n
+        share = r(g * other)
+        by_length = r(jnp.sum(r(-share * r(own / n)), dim, keepdims=True))
+        slope = r(jnp.where(raw == 0, 0, x / jnp.where(raw == 0, 1, raw)))
+        return r(share / n) + r(by_length * slope)
 
     return by(one, two, x1, raw1, n1), by(two, one, x2, raw2, n2)
 
