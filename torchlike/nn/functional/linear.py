@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._core.errors import check, scalar_type
-from torchlike._core.op import Array, composite, op
+from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.nn.functional._shared import expect_tensor, ndim
-from torchlike.ops._checks import BARE, BOOL, refuse
+from torchlike.ops._arrays import widened
+from torchlike.ops._checks import BARE, BOOL, HALF, is_in, refuse, rounded
 from torchlike.ops._geometry import expanded, of_shape
 from torchlike.ops.matmul import cpp_name, matmul
 
@@ -146,7 +147,44 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
         f" {weight.shape[0]}",
     )
     kind = input1.dtype
-    if kind in (jnp.float16, jnp.bfloat16):
-        input1, input2, weight = (x.astype(jnp.float32) for x in (input1, input2, weight))
-    result = jnp.einsum("...m,nml,...l->...n", input1, weight, input2, precision=lax.Precision.HIGHEST)
+    input1, input2, weight = (widened(x) for x in (input1, input2, weight))
+    if is_in(given["input1"], HALF):
+        half = rounded(_einsum("...m,nml->...nl", input1, weight), kind)
+        result = rounded(_einsum("...nl,...l->...n", half, input2), kind)
+    else:
+        result = _einsum("...m,nml,...l->...n", input1, weight, input2)
     return (result if bias is None else result + bias.astype(result.dtype)).astype(kind)
+
+
+def _einsum(equation: str, *operands: Array) -> Array:
+    return jnp.einsum(equation, *operands, precision=lax.Precision.HIGHEST)
+
+
+@defvjp(bilinear)
+def _(grad, inputs, outputs):
+    input1, input2, weight, bias = inputs
+    kind = grad.dtype
+    rows = [widened(x).reshape(-1, x.shape[-1]) for x in (grad, input1, input2)]
+    g, x, y, w = *rows, widened(weight)
+    by_bias = None if bias is None else jnp.sum(g, 0)
+    if not is_in(grad, HALF):
+        by_input1, by_input2 = _einsum("rn,nml,rl->rm", g, w, y), _einsum("rn,nml,rm->rl", g, w, x)
+        return (
+            by_input1.reshape(input1.shape),
+            by_input2.reshape(input2.shape),
+            _einsum("rn,rm,rl->nml", g, x, y),
+            by_bias,
+        )
+
+    # Output by output, each step rounded, as PyTorch adds up the gradients of halves.
+    def step(sums: tuple[Array, Array], of_one: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+        column, matrix = of_one
+        spread = rounded(column[:, None, None] * matrix, kind)
+        first = rounded(_einsum("rml,rl->rm", spread, y), kind)
+        second = rounded(rounded(_einsum("rm,ml->rl", x, matrix), kind) * column[:, None], kind)
+        by_matrix = _einsum("rm,rl->ml", rounded(x * column[:, None], kind), y)
+        return (rounded(sums[0] + first, kind), rounded(sums[1] + second, kind)), by_matrix
+
+    start = (jnp.zeros_like(x), jnp.zeros_like(y))
+    (by_input1, by_input2), by_weight = lax.scan(step, start, (g.T, w))
+    return by_input1.reshape(input1.shape), by_input2.reshape(input2.shape), by_weight, by_bias
