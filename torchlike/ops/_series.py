@@ -127,3 +127,21 @@ def trigamma(x: Array) -> Array:
     value = zeta_body(jnp.full_like(x, 2), jnp.where(low, 1 - x, x))
     value = jnp.where(jnp.isposinf(x), 0, value)
     return jnp.where(low, (math.pi / jnp.sin(math.pi * x)) ** 2 - value, value)
+
+
+def trigamma32(x: Array) -> Array:
+    """The derivative of digamma in single precision: moved up by six, then the asymptotic series.
+
+    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 6.4.7 and 6.4.12.
+    """
+    pi = jnp.float32(math.pi)
+    low = x < 0.5
+    sine = jnp.sin(pi * x)
+    value = jnp.where(low, -(pi * pi) / (sine * sine), 0)
+    y = jnp.where(low, 1 - x, x)
+    for _ in range(6):
+        value = value + 1 / (y * y)
+        y = y + 1
+    z = 1 / (y * y)
+    value = value + (1 + 1 / (2 * y) + z * (1 / 6 - z * (1 / 30 - z * (1 / 42)))) / y
+    return jnp.where(low, -value, value)

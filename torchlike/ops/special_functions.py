@@ -25,7 +25,7 @@ from torchlike._core.op import (
 )
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, INTEGERS, as_given, refuse, refuse_numbers, stepwise
 from torchlike.ops._incomplete_gamma import lower_gamma, upper_gamma
-from torchlike.ops._series import erfinv_body, in_double, trigamma, zeta_body
+from torchlike.ops._series import erfinv_body, in_double, trigamma, trigamma32, zeta_body
 
 __all__ = [
     "digamma",
@@ -116,6 +116,12 @@ def digamma(input: Array) -> Array:
     return digamma_body(input)
 
 
+@defvjp(digamma)
+def _(grad, inputs, outputs):
+    (input,) = inputs
+    return (grad * _polygamma_as_given(1, input),)
+
+
 def digamma_body(x: Array) -> Array:
     """Digamma with PyTorch's values at its poles: nan at negative integers, infinite at 0 by the sign of the zero."""
     pole = jnp.copysign(jnp.asarray(jnp.inf, x.dtype), -x)
@@ -126,8 +132,16 @@ def digamma_body(x: Array) -> Array:
 def _polygamma(input: Array, n: int) -> Array:
     """The n-th derivative of digamma."""
     refuse({0: "digamma", 1: "trigamma"}.get(n, "polygamma"), input, COMPLEX, FLOAT8)
-    # The zeroth is digamma, near whose poles PyTorch's values are those of float32.
-    return in_double(partial(polygamma_body, n), input) if n else digamma_body(input)
+    return _polygamma_as_given(n, input)
+
+
+def _polygamma_as_given(n: int, x: Array) -> Array:
+    # Near the poles of digamma and its derivative PyTorch's values are those of float32.
+    if n == 0:
+        return digamma_body(x)
+    if n == 1 and x.dtype == jnp.float32:
+        return trigamma32(x)
+    return in_double(partial(polygamma_body, n), x)
 
 
 def polygamma_body(n: int, x: Array) -> Array:
@@ -143,7 +157,7 @@ def polygamma_body(n: int, x: Array) -> Array:
 @defvjp(_polygamma)
 def _(grad, inputs, outputs, n):
     (input,) = inputs
-    return (grad * polygamma_body(n + 1, input),)
+    return (grad * _polygamma_as_given(n + 1, input),)
 
 
 def _order(n: Any) -> int:
