@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,7 +15,8 @@ from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, op
 from torchlike._core.warn import warn
 from torchlike.nn.functional._shared import expect_tensor
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF, HALF_FLOAT, INTEGERS, is_in, refuse
+from torchlike.ops._arrays import widened
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF_FLOAT, INTEGERS, refuse, rounded
 from torchlike.ops._geometry import show
 
 __all__ = ["affine_grid", "grid_sample"]
@@ -102,27 +104,31 @@ def _warn_of_default() -> None:
 # Samples
 
 
-def _pixels(x: Array, n: int, align_corners: bool) -> Array:
+# PyTorch computes the samples of halves in halves: ``r`` is what rounds after each step, or nothing.
+Rounding = Callable[[Array], Array]
+
+
+def _pixels(x: Array, n: int, align_corners: bool, r: Rounding) -> Array:
     """Coordinates from -1 to 1 as pixel numbers."""
-    return (x + 1) / 2 * (n - 1) if align_corners else ((x + 1) * n - 1) / 2
+    return r(r(r(x + 1) / 2) * (n - 1)) if align_corners else r(r(r(x + 1) * n) - 1) / 2
 
 
-def _reflected(x: Array, twice_low: int, twice_high: int) -> Array:
+def _reflected(x: Array, twice_low: int, twice_high: int, r: Rounding) -> Array:
     """Coordinates mirrored at both ends until they lie between."""
     if twice_low == twice_high:
         return jnp.zeros_like(x)
     low, span = twice_low / 2, (twice_high - twice_low) / 2
-    away = x - low
+    away = r(x - low)
     away = jnp.where(away < 0, -away, away)
     extra = lax.rem(away, jnp.asarray(span, x.dtype))
-    flips = jnp.floor(away / span)
-    return jnp.where(lax.rem(flips, jnp.asarray(2, x.dtype)) == 0, extra + low, span - extra + low)
+    flips = jnp.floor(r(away / span))
+    return jnp.where(lax.rem(flips, jnp.asarray(2, x.dtype)) == 0, r(extra + low), r(r(span - extra) + low))
 
 
-def _inside(x: Array, n: int, padding_mode: str, align_corners: bool) -> Array:
+def _inside(x: Array, n: int, padding_mode: str, align_corners: bool, r: Rounding) -> Array:
     """Pixel numbers brought into the image, where the padding says so."""
     if padding_mode == "reflection":
-        x = _reflected(x, 0, 2 * (n - 1)) if align_corners else _reflected(x, -1, 2 * n - 1)
+        x = _reflected(x, 0, 2 * (n - 1), r) if align_corners else _reflected(x, -1, 2 * n - 1, r)
     if padding_mode != "zeros":
         x = lax.clamp(jnp.asarray(0, x.dtype), x, jnp.asarray(n - 1, x.dtype))
     return x
@@ -151,50 +157,55 @@ def _grid_sampler(input: Array, grid: Array, mode: str, padding_mode: str, align
         "grid_sampler_2d_cpu_kernel_impl" if dims == 2 else "grid_sampler3d_cpu", input, BOOL, INTEGERS, BARE, COMPLEX
     )
     kind = input.dtype
-    if is_in(input, HALF):
-        input, grid = input.astype(jnp.float32), grid.astype(jnp.float32)
+    input, grid = widened(input), widened(grid)
+
+    def r(x: Array) -> Array:
+        return rounded(x, kind)
+
     size = input.shape[2:]
     count = grid.shape[0]
     out = (count, input.shape[1], *grid.shape[1:-1])
     points = grid.reshape((count, -1, dims))
     flat = input.reshape((*input.shape[:2], -1))
     # The grid names the last dimension first.
-    at = [_pixels(points[..., dims - 1 - i], n, align_corners) for i, n in enumerate(size)]
+    at = [_pixels(points[..., dims - 1 - i], n, align_corners, r) for i, n in enumerate(size)]
     if mode == "bicubic":
-        return _bicubic(flat, size, at, padding_mode, align_corners).reshape(out).astype(kind)
-    at = [_inside(x, n, padding_mode, align_corners) for x, n in zip(at, size, strict=True)]
+        return _bicubic(flat, size, at, padding_mode, align_corners, r).reshape(out).astype(kind)
+    at = [_inside(x, n, padding_mode, align_corners, r) for x, n in zip(at, size, strict=True)]
     if mode == "nearest":
         return _read(flat, size, [_whole(jnp.round(lax.stop_gradient(x))) for x in at]).reshape(out).astype(kind)
     low = [jnp.floor(lax.stop_gradient(x)) for x in at]
     total: Any = 0
     for corner in itertools.product((0, 1), repeat=dims):
         weight: Any = 1
-        for x, start, high in zip(at, low, corner, strict=True):
-            weight = weight * (x - start if high else start + 1 - x)
+        for x, start, high in list(zip(at, low, corner, strict=True))[::-1]:
+            weight = r(weight * (r(x - start) if high else r(start + 1 - x)))
         found = _read(flat, size, [_whole(start + high) for start, high in zip(low, corner, strict=True)])
-        total = total + found * weight[:, None, :]
+        total = r(total + r(found * weight[:, None, :]))
     return total.reshape(out).astype(kind)
 
 
-def _cubic_weights(t: Array) -> list[Array]:
+def _cubic_weights(t: Array, r: Rounding) -> list[Array]:
     a = -0.75
 
     def near(x: Array) -> Array:
-        return ((a + 2) * x - (a + 3)) * x * x + 1
+        return r(r(r(r(r((a + 2) * x) - (a + 3)) * x) * x) + 1)
 
     def far(x: Array) -> Array:
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+        return r(r(r(r(r(r(a * x) - 5 * a) * x) + 8 * a) * x) - 4 * a)
 
-    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
+    return [far(r(t + 1)), near(t), near(r(1 - t)), far(r(2 - t))]
 
 
-def _bicubic(flat: Array, size: tuple[int, ...], at: list[Array], padding_mode: str, align_corners: bool) -> Array:
+def _bicubic(
+    flat: Array, size: tuple[int, ...], at: list[Array], padding_mode: str, align_corners: bool, r: Rounding
+) -> Array:
     # One read of all 16 pixels of every point: sixteen reads take seconds to compile.
     low = [jnp.floor(lax.stop_gradient(x)) for x in at]
-    down, across = (jnp.stack(_cubic_weights(x - start), 1) for x, start in zip(at, low, strict=True))
+    down, across = (jnp.stack(_cubic_weights(r(x - start), r), 1) for x, start in zip(at, low, strict=True))
     steps = jnp.arange(-1, 3, dtype=at[0].dtype)[None, :, None]
     rows, columns = (
-        _whole(_inside(start[:, None, :] + steps, n, padding_mode, align_corners))
+        _whole(_inside(start[:, None, :] + steps, n, padding_mode, align_corners, r))
         for start, n in zip(low, size, strict=True)
     )
     count, points = low[0].shape
@@ -204,7 +215,16 @@ def _bicubic(flat: Array, size: tuple[int, ...], at: list[Array], padding_mode: 
         jnp.broadcast_to(columns[:, None], shape).reshape(count, -1),
     ]
     found = _read(flat, size, places).reshape((count, -1, 4, 4, points))
-    return jnp.sum(found * down[:, None, :, None] * across[:, None, None], (2, 3))
+    lines = _in_turn(r(found * across[:, None, None]), 3, r)
+    return _in_turn(r(lines * down[:, None]), 2, r)
+
+
+def _in_turn(terms: Array, axis: int, r: Rounding) -> Array:
+    """The sum over an axis of four, one after the other."""
+    first, *rest = (lax.index_in_dim(terms, i, axis, keepdims=False) for i in range(4))
+    for term in rest:
+        first = r(first + term)
+    return first
 
 
 @composite
