@@ -15,6 +15,7 @@ from torchlike import (
     func,
     fx,
     linalg,
+    masked,
     nn,
     optim,
     overrides,

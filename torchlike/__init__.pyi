@@ -22,6 +22,7 @@ from torchlike import fft as fft
 from torchlike import func as func
 from torchlike import fx as fx
 from torchlike import linalg as linalg
+from torchlike import masked as masked
 from torchlike import nn as nn
 from torchlike import optim as optim
 from torchlike import overrides as overrides

@@ -320,22 +320,23 @@ def _to_array(flat: list[Any], dtype: dtypes.dtype) -> np.ndarray[Any, Any]:
         return np.array([complex(x) for x in flat], dtype.np)
     if dtype is dtypes.bool:
         return np.array([bool(x) for x in flat], bool)
+    info = np.iinfo(dtype.np)
     values = []
     for x in flat:
-        if isinstance(x, float) and not np.isfinite(x):
-            raise ValueError(f"cannot convert float {'NaN' if x != x else 'infinity'} to integer")
+        # Unlike integers, a float below zero does not wrap around in an unsigned type; nan is within no bounds.
+        if isinstance(x, float) and not float(info.min) <= x <= float(info.max):
+            raise _overflow(dtype)
         values.append(int(x))
     try:
         wide = np.array(values, np.int64 if dtype is not dtypes.uint64 else np.uint64)
     except OverflowError:
         raise ValueError("Overflow when unpacking long long") from None
-    info = np.iinfo(dtype.np)
     # PyTorch lets unsigned types wrap around once.
     lowest = -int(info.max) - 1 if info.min == 0 else int(info.min)
     if wide.size and (wide.min() < lowest or wide.max() > info.max):
-        name = _C_NAMES.get(dtype.name, dtype.name + "_t")
-        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+        raise _overflow(dtype)
     return wide.astype(dtype.np)
 
 
-_C_NAMES = {"int64": "int64_t", "int32": "int", "int16": "int16_t", "int8": "int8_t", "uint8": "uint8"}
+def _overflow(dtype: dtypes.dtype) -> RuntimeError:
+    return RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")

@@ -396,7 +396,30 @@ def cast(x: Any, dtype: Any) -> Any:
     if x.dtype == jnp.bool_ and jnp.issubdtype(dtype, jnp.inexact):
         # A bool converted at once makes XLA select where it should multiply: no -0.0, and no nan of 0 * inf.
         x = lax.convert_element_type(x, jnp.int8)
+    if jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(dtype, jnp.integer):
+        return _truncated(x, np.dtype(dtype))
     return lax.convert_element_type(x, dtype)
+
+
+def _truncated(x: Any, dtype: np.dtype[Any]) -> Any:
+    """Convert floating point to integers as the processors do that PyTorch runs on, where XLA would saturate.
+
+    A number goes through 32 bits, or 64 where the result has them, and keeps its low bits: -3.0 is 253 in uint8. What
+    has no such form, nan included, is the least integer before that.
+    """
+    if x.dtype.itemsize < 4:
+        x = lax.convert_element_type(x, jnp.float32)  # the bounds below are beyond float16
+    signed = np.dtype(np.int64 if dtype.itemsize == 8 else np.int32)
+    bound = x.dtype.type(2.0 ** (8 * signed.itemsize - 1))
+    upper = None
+    if dtype in (np.uint32, np.uint64):
+        upper = x >= bound
+        x = jnp.where(upper, x - bound, x)
+    least = -(2 ** (8 * signed.itemsize - 1))
+    whole = jnp.where((x >= -bound) & (x < bound), lax.convert_element_type(x, signed), signed.type(least))
+    if upper is not None:
+        whole = jnp.where(upper, whole ^ signed.type(least), whole)
+    return lax.convert_element_type(whole, dtype)
 
 
 def _backward_node(node: str) -> str:

@@ -8,48 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._core import dispatch
-from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, invalid_combination
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, Scalar, composite, op
 from torchlike._core.tensor_state import TensorBase
+from torchlike.ops._bounds import check_number
 from torchlike.ops._relay import lay_like
 
 __all__ = ["fill", "fill_", "zero_"]
-
-_C_TYPES = {
-    "int8": "int8_t",
-    "int16": "int16_t",
-    "int32": "int",
-    "int64": "int64_t",
-    "uint8": "uint8_t",
-    "float16": "c10::Half",
-    "bfloat16": "c10::BFloat16",
-    "float32": "float",
-}
-
-
-def check_fits(value: Any, dtype: dtypes.dtype) -> None:
-    """Raise PyTorch's error for a number that a dtype cannot hold."""
-    if isinstance(value, complex) and not dtype.is_complex:
-        raise RuntimeError("value cannot be converted to type " + _c_name(dtype) + " without overflow")
-    if isinstance(value, bool) or dtype is dtypes.bool or isinstance(value, complex):
-        return
-    if dtype.is_floating_point:
-        limit = dtypes.finfo(dtype).max
-        fits = value != value or abs(value) == float("inf") or abs(value) <= limit
-    elif dtype.is_complex:
-        return
-    else:
-        info = np.iinfo(dtype.np)
-        # PyTorch lets unsigned types wrap around once.
-        low = -int(info.max) if info.min == 0 else int(info.min)
-        fits = value == value and low <= value <= int(info.max)
-    check(fits, f"value cannot be converted to type {_c_name(dtype)} without overflow")
-
-
-def _c_name(dtype: dtypes.dtype) -> str:
-    return _C_TYPES.get(dtype.name, dtype.name)
 
 
 def _filled(input: Array, value: Array) -> Array:
@@ -105,7 +71,7 @@ def fill(input: Any, value: Any) -> Any:
     if isinstance(value, TensorBase):
         return lay_like(_fill_tensor(input, value), input)
     _check_value("fill", (input, value))
-    check_fits(value, dispatch.geometry_of(input).dtype)
+    check_number(value, dispatch.geometry_of(input).dtype.np)
     return lay_like(_fill_number(input, value), input)
 
 
@@ -119,7 +85,7 @@ def fill_(input: Any, value: Any) -> Any:
     if isinstance(value, TensorBase):
         return _fill_with_tensor.op.inplace_function(input, value)
     _check_value("fill_", (value,))
-    check_fits(value, dispatch.geometry_of(input).dtype)
+    check_number(value, dispatch.geometry_of(input).dtype.np)
     return _fill_with_number.op.inplace_function(input, value)
 
 

@@ -21,6 +21,7 @@ from torchlike._core.errors import check, invalid_combination, not_implemented, 
 from torchlike._core.op import composite
 from torchlike._core.tensor_state import TensorBase
 from torchlike._core.warn import warn
+from torchlike.ops._bounds import check_number
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, UNSIGNED
 from torchlike.ops._fill import check_options, compiled, dtype_argument, finished, number
 
@@ -228,6 +229,9 @@ def _spaced(
     wanted = wanted or dtypes.get_default_dtype()
     if wanted.np in BOOL or wanted.np in BARE:
         not_implemented(f"{function}_cpu", wanted)
+    if not (wanted.is_floating_point or wanted.is_complex):
+        for value in (start, end):
+            check_number(value, wanted.np)
     return start, end, steps, wanted
 
 

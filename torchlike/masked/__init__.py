@@ -1,0 +1,3 @@
+"""Operators on the elements that a mask keeps: ``torch.masked``."""
+
+from torchlike.masked._ops import *
