@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from torchlike import ops
 from torchlike._core import dispatch
@@ -14,7 +17,7 @@ from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.nn.functional import _windows as windows
 from torchlike.nn.functional._shared import expect_tensor, seen_on_host
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse, refuse_with
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF, INTEGERS, is_in, refuse, refuse_with, rounded
 from torchlike.ops._geometry import show
 
 __all__ = [
@@ -110,10 +113,47 @@ def _adaptive_avg_pool(input: Array, output_size: Ints, node: str) -> Array:
             INTEGERS,
         )
     refuse(f"adaptive_avg_pool{max(dims, 2)}d{'_cpu' if dims == 3 else ''}", input, BOOL, INTEGERS, BARE, COMPLEX)
-    x = _opmath(input)
-    for axis, out in zip(range(x.ndim - dims, x.ndim), output_size, strict=True):
+    if dims == 3 and node != "MeanBackward1" and is_in(input, HALF) and input.size and 0 not in output_size:
+        return _averaged_in_halves(input, output_size)
+    return _all_averaged(_opmath(input), output_size).astype(input.dtype)
+
+
+def _all_averaged(x: Array, output_size: Ints) -> Array:
+    for axis, out in zip(range(x.ndim - len(output_size), x.ndim), output_size, strict=True):
         x = _averaged(x, axis, out)
-    return x.astype(input.dtype)
+    return x
+
+
+def _averaged_in_halves(input: Array, output_size: Ints) -> Array:
+    """The averages of volumes of halves, which PyTorch adds up in halves, one element after the other."""
+    kind, x = input.dtype, _opmath(input)
+    firsts, counts = [], []
+    for i, (n, out) in enumerate(zip(x.shape[-3:], output_size, strict=True)):
+        bins = np.arange(out)
+        first = bins * n // out
+        along = tuple(out if d == i else 1 for d in range(3))
+        firsts.append(first.reshape(along))
+        counts.append((-(-(bins + 1) * n // out) - first).reshape(along))
+    offsets = np.array(list(itertools.product(*(range(int(c.max())) for c in counts))))
+
+    def step(total: Array, offset: Array) -> tuple[Array, None]:
+        places = tuple(
+            jnp.minimum(f + offset[i], n - 1) for i, (f, n) in enumerate(zip(firsts, x.shape[-3:], strict=True))
+        )
+        inside = (offset[0] < counts[0]) & (offset[1] < counts[1]) & (offset[2] < counts[2])
+        return jnp.where(inside, rounded(total + x[(..., *places)], kind), total), None
+
+    total, _ = lax.scan(step, jnp.zeros((*x.shape[:-3], *output_size), x.dtype), jnp.asarray(offsets))
+    for count in counts:
+        total = rounded(total / count.astype(np.float32), kind)
+    return total.astype(kind)
+
+
+@defvjp(_adaptive_avg_pool)
+def _(grad, inputs, outputs, output_size, node):
+    (input,) = inputs
+    x = _opmath(input)
+    return jax.vjp(lambda x: _all_averaged(x, output_size), jnp.zeros_like(x))[1](_opmath(grad))
 
 
 def _pool_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:

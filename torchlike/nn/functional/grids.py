@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._core import dispatch
+from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, op
 from torchlike._core.warn import warn
@@ -18,6 +19,7 @@ from torchlike.nn.functional._shared import expect_tensor
 from torchlike.ops._arrays import widened
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF_FLOAT, INTEGERS, refuse, rounded
 from torchlike.ops._geometry import show
+from torchlike.ops.ranges import evenly_spaced
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -39,10 +41,15 @@ def _affine_grid_generator(theta: Array, size: tuple[int, ...], align_corners: b
     kind = theta.dtype
     for n in size[2:]:
         line = np.linspace(-1.0, 1.0, n) if n > 1 else np.zeros(1)
-        axes.append(line if align_corners or n < 1 else line * ((n - 1) / n))
+        if kind in (jnp.float16, jnp.bfloat16):  # PyTorch makes the points in halves, too
+            line = evenly_spaced(-1.0, 1.0, n, dtypes.of(kind)) if n > 1 else line.astype(kind)
+            line = line if align_corners or n < 1 else line * line.dtype.type(n - 1) / line.dtype.type(n)
+            axes.append(line.astype(np.float32))
+        else:
+            axes.append(line if align_corners or n < 1 else line * ((n - 1) / n))
     grids = np.meshgrid(*axes, indexing="ij")
     points = np.stack([*grids[::-1], np.ones(size[2:])], -1)
-    wide = theta.astype(jnp.float32) if kind in (jnp.float16, jnp.bfloat16) else theta
+    wide = widened(theta)
     base = jnp.asarray(points.reshape(-1, len(size) - 1), wide.dtype)
     grid = jnp.einsum("pk,nik->npi", base, wide, precision=lax.Precision.HIGHEST)
     return grid.reshape((theta.shape[0], *size[2:], len(size) - 2)).astype(kind)

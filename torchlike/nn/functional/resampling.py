@@ -20,7 +20,7 @@ from torchlike._core.errors import check
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.warn import warn
 from torchlike.nn.functional.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF, INTEGERS, is_in, refuse
 from torchlike.ops._geometry import show
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -200,6 +200,14 @@ def _plans(size: Ints, out: Ints, mode: str, align_corners: bool, factors: Any, 
     ]
 
 
+def _in_halves(weights: Numbers, kind: Any) -> Numbers:
+    """Weights as PyTorch keeps those of halves, in all modes but "bilinear": two of them add up to 1 when rounded."""
+    if weights.shape[1] == 2:
+        last = weights[:, 1:].astype(kind).astype(weights.dtype)
+        weights = np.concatenate([1 - last, last], 1)
+    return weights.astype(kind).astype(weights.dtype)
+
+
 @op(method=False, out=False, node=lambda pattern, node, **_: node)
 def _resample(
     input: Array, output_size: Ints, mode: str, align_corners: bool, factors: tuple[float, ...] | None, node: str
@@ -212,6 +220,8 @@ def _resample(
     kind = np.float64 if x.dtype == jnp.float64 else np.float32
     dims = len(output_size)
     plans = _plans(input.shape, output_size, mode, align_corners, factors, kind)
+    if is_in(input, HALF) and mode in ("linear", "trilinear", "bicubic"):
+        plans = [(places, _in_halves(weights, input.dtype)) for places, weights in plans]
     for axis in range(dims - 1, -1, -1):
         x = _along(x, input.ndim - dims + axis, *plans[axis])
     if whole and not exact_index:
