@@ -37,7 +37,7 @@ def _affine_grid_generator(theta: Array, size: tuple[int, ...], align_corners: b
     """The points that the matrices send the pixel centres of images of a size to."""
     if 1 in size[2:]:
         refuse("tensor_cpu", theta, HALF_FLOAT)
-    axes = []
+    axes: list[np.ndarray[Any, Any]] = []
     kind = theta.dtype
     for n in size[2:]:
         line = np.linspace(-1.0, 1.0, n) if n > 1 else np.zeros(1)
