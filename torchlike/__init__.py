@@ -104,4 +104,5 @@ from torchlike.utils.dlpack import to_dlpack
 from torchlike.version import __version__
 
 # isort: split
-from torchlike import _C  # after what it names, which is imported in its own order
+from torchlike import _C, _subclasses, library  # after what it names, which is imported in its own order
+from torchlike._library.tags import Tag

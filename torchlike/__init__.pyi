@@ -12,6 +12,7 @@ from math import nan as nan
 from math import pi as pi
 from torchlike import _C as _C
 from torchlike import _documented as _documented
+from torchlike import _subclasses as _subclasses
 from torchlike import amp as amp
 from torchlike import autograd as autograd
 from torchlike import backends as backends
@@ -21,6 +22,7 @@ from torchlike import distributions as distributions
 from torchlike import fft as fft
 from torchlike import func as func
 from torchlike import fx as fx
+from torchlike import library as library
 from torchlike import linalg as linalg
 from torchlike import masked as masked
 from torchlike import nn as nn
@@ -285,6 +287,7 @@ from torchlike._legacy import IntTensor as IntTensor
 from torchlike._legacy import LongTensor as LongTensor
 from torchlike._legacy import ShortTensor as ShortTensor
 from torchlike._legacy import set_default_tensor_type as set_default_tensor_type
+from torchlike._library.tags import Tag as Tag
 from torchlike._losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from torchlike._losses import cosine_embedding_loss as cosine_embedding_loss
 from torchlike._losses import ctc_loss as ctc_loss

@@ -205,7 +205,7 @@ def to_numpy(tensor: Any, force: bool) -> np.ndarray[Any, Any]:
     """``Tensor.numpy``: the tensor's memory as a NumPy array."""
     _refuse_batch(tensor)
     if not force:
-        if tape.requires_grad(tensor):
+        if modes.grad and tape.requires_grad(tensor):
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         device = dispatch.device_of(tensor)
         if device.type == "meta":

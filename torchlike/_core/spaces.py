@@ -1,0 +1,29 @@
+"""The seam of ``torch.ops``: which namespace a name means is said by `torchlike._library`, once that is imported.
+
+``torch.ops`` is the package of the operators, which nearly every module imports; so it cannot import what defines
+custom operators, which needs autograd and more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+_resolvers: list[Callable[[str], Any]] = []
+
+
+def resolve_with(resolver: Callable[[str], Any]) -> None:
+    """Let a function say what a namespace is."""
+    _resolvers[:] = [resolver]
+
+
+def namespace(name: str) -> Any:
+    """Return ``torch.ops.name``; AttributeError for names that no namespace has."""
+    if not _resolvers or name.startswith("__"):
+        raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
+    return _resolvers[0](name)
+
+
+def load_library(path: str) -> NoReturn:
+    """Load a compiled library of operators: raises OSError, since those are linked with PyTorch."""
+    raise OSError(f"torch.ops.load_library: {path} is linked with PyTorch's own libraries, which are not here")

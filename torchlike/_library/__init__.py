@@ -1,0 +1,1 @@
+"""What is behind ``torch.library`` and ``torch.ops``: schemas, definitions of operators, and their namespaces."""
