@@ -8,6 +8,7 @@ from typing import Any
 
 from torchlike._core import dispatch, layout, tape
 from torchlike._core.dtype import dtype as DType
+from torchlike._core.errors import check
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.tensor_state import modes
 from torchlike.ops import complex_views, shape, slicing
@@ -208,7 +209,16 @@ def narrow_copy(input: Tensor, dim: int, start: Any, length: int, *, out: Any = 
     >>> torch.narrow_copy(torch.tensor([1, 2, 3]), 0, 1, 2)
     tensor([2, 3])
     """
-    dim, first = slicing.narrowed(dispatch.shape_of(input), dim, start, length)
+    size = dispatch.shape_of(input)
+    check(
+        not size or dim < len(size),
+        "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  (Could this error message"
+        " be improved?  If so, please report an enhancement request to PyTorch.)",
+    )
+    if length < 0 and size:
+        here = size[dim]
+        check(False, f"start ({start % here if here else start}) + length ({length}) exceeds dimension size ({here}).")
+    dim, first = slicing.narrowed(size, dim, start, length)
     return _narrow_copy(input, dim, first, length, out=out)
 
 

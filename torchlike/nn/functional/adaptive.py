@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -91,14 +92,14 @@ def _check_given(output_size: Any, size: Ints, dims: int) -> None:
 # Averages
 
 
-def _averaged(x: Array, axis: int, out: int) -> Array:
-    """The averages over the bins of one axis."""
+def _added(x: Array, axis: int, out: int) -> Array:
+    """The sums over the bins of one axis."""
     n = x.shape[axis]
     if out and n % out == 0:
-        return x.reshape((*x.shape[:axis], out, n // out, *x.shape[axis + 1 :])).mean(axis + 1)
+        return x.reshape((*x.shape[:axis], out, n // out, *x.shape[axis + 1 :])).sum(axis + 1)
     start, stop = windows.bins(n, out)
     place = np.arange(n)
-    weights = ((place >= start[:, None]) & (place < stop[:, None])) / np.maximum(stop - start, 1)[:, None]
+    weights = (place >= start[:, None]) & (place < stop[:, None])
     product = jnp.tensordot(x, jnp.asarray(weights.astype(x.dtype)), ((axis,), (1,)), precision="highest")
     return jnp.moveaxis(product, -1, axis)
 
@@ -119,41 +120,66 @@ def _adaptive_avg_pool(input: Array, output_size: Ints, node: str) -> Array:
 
 
 def _all_averaged(x: Array, output_size: Ints) -> Array:
+    sizes = x.shape[x.ndim - len(output_size) :]
     for axis, out in zip(range(x.ndim - len(output_size), x.ndim), output_size, strict=True):
-        x = _averaged(x, axis, out)
+        x = _added(x, axis, out)
+    # XLA would multiply by reciprocals of what it sees constant, and so miss the last bit.
+    return _divided(x, sizes, output_size, lambda x, count: x / lax.optimization_barrier(jnp.asarray(count)))
+
+
+def _divided(x: Array, sizes: Ints, output_size: Ints, divide: Callable[[Array, Any], Array]) -> Array:
+    """Numbers of all bins divided by how many elements these have, axis by axis."""
+    for left, (n, out) in zip(range(len(sizes) - 1, -1, -1), zip(sizes, output_size, strict=True), strict=True):
+        start, stop = windows.bins(n, out)
+        x = divide(x, np.maximum(stop - start, 1).astype(x.dtype).reshape((-1,) + (1,) * left))
     return x
 
 
-def _averaged_in_halves(input: Array, output_size: Ints) -> Array:
-    """The averages of volumes of halves, which PyTorch adds up in halves, one element after the other."""
-    kind, x = input.dtype, _opmath(input)
+def _added_in_turn(x: Array, ranges: list[tuple[Any, Any]], kind: Any) -> Array:
+    """Sums over a range of places an axis, for each result its own: one after the other, each rounded to a half."""
+    dims = len(ranges)
     firsts, counts = [], []
-    for i, (n, out) in enumerate(zip(x.shape[-3:], output_size, strict=True)):
-        bins = np.arange(out)
-        first = bins * n // out
-        along = tuple(out if d == i else 1 for d in range(3))
-        firsts.append(first.reshape(along))
-        counts.append((-(-(bins + 1) * n // out) - first).reshape(along))
+    for axis, (start, stop) in enumerate(ranges):
+        along = tuple(-1 if d == axis else 1 for d in range(dims))
+        firsts.append(start.reshape(along))
+        counts.append((stop - start).reshape(along))
+    sizes = x.shape[x.ndim - dims :]
     offsets = np.array(list(itertools.product(*(range(int(c.max())) for c in counts))))
 
     def step(total: Array, offset: Array) -> tuple[Array, None]:
-        places = tuple(
-            jnp.minimum(f + offset[i], n - 1) for i, (f, n) in enumerate(zip(firsts, x.shape[-3:], strict=True))
-        )
-        inside = (offset[0] < counts[0]) & (offset[1] < counts[1]) & (offset[2] < counts[2])
+        places = tuple(jnp.minimum(f + offset[i], sizes[i] - 1) for i, f in enumerate(firsts))
+        inside: Any = True
+        for i, count in enumerate(counts):
+            inside = inside & (offset[i] < count)
         return jnp.where(inside, rounded(total + x[(..., *places)], kind), total), None
 
-    total, _ = lax.scan(step, jnp.zeros((*x.shape[:-3], *output_size), x.dtype), jnp.asarray(offsets))
-    for count in counts:
-        total = rounded(total / count.astype(np.float32), kind)
-    return total.astype(kind)
+    start = jnp.zeros((*x.shape[: x.ndim - dims], *(len(s) for s, _ in ranges)), x.dtype)
+    total, _ = lax.scan(step, start, jnp.asarray(offsets))
+    return total
+
+
+def _averaged_in_halves(input: Array, output_size: Ints) -> Array:
+    """The averages of volumes of halves, which PyTorch adds up in halves."""
+    sizes, kind = input.shape[-3:], input.dtype
+    ranges = [windows.bins(n, out) for n, out in zip(sizes, output_size, strict=True)]
+    total = _added_in_turn(_opmath(input), ranges, kind)
+    return _divided(total, sizes, output_size, lambda x, count: rounded(x / count, kind)).astype(kind)
 
 
 @defvjp(_adaptive_avg_pool)
 def _(grad, inputs, outputs, output_size, node):
     (input,) = inputs
-    x = _opmath(input)
-    return jax.vjp(lambda x: _all_averaged(x, output_size), jnp.zeros_like(x))[1](_opmath(grad))
+    x, g, kind = _opmath(input), _opmath(grad), grad.dtype
+    if node == "MeanBackward1" or not (is_in(grad, HALF) and grad.size and x.size):
+        return jax.vjp(lambda x: _all_averaged(x, output_size), jnp.zeros_like(x))[1](g)
+    sizes = x.shape[x.ndim - len(output_size) :]
+    g = _divided(g, sizes, output_size, lambda x, count: rounded(x / count, kind))
+    ranges = []
+    for n, out in zip(sizes, output_size, strict=True):
+        start, stop = windows.bins(n, out)
+        place = np.arange(n)
+        ranges.append((np.searchsorted(stop, place, "right"), np.searchsorted(start, place, "right")))
+    return (_added_in_turn(g, ranges, kind),)
 
 
 def _pool_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
