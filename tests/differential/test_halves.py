@@ -90,6 +90,17 @@ GRADIENTS: dict[str, tuple[Function, tuple[Any, ...]]] = {
         lambda m, x, y: m.nn.functional.binary_cross_entropy(x, y.detach(), reduction="none"),
         (_PROBABILITIES, _u(6, 5, low=0, high=1)),
     ),
+    **{
+        f"pad {mode} {dims}d": (
+            lambda m, x, mode=mode, dims=dims: m.nn.functional.pad(x, (2, 1) * dims, mode=mode),
+            (_IMAGE if dims == 2 else _VOLUME,),
+        )
+        for mode in ("reflect", "replicate", "circular")
+        for dims in (2, 3)
+    },
+    "pad circular and cut": (lambda m, x: m.nn.functional.pad(x, (-1, 2, 3, -2), mode="circular"), (_IMAGE,)),
+    "adaptive_avg_pool2d": (lambda m, x: m.nn.functional.adaptive_avg_pool2d(x, (4, 10)), (_IMAGE,)),
+    "adaptive_avg_pool3d": (lambda m, x: m.nn.functional.adaptive_avg_pool3d(x, (4, 8, 3)), (_VOLUME,)),
     "triplets": (
         lambda m, x, y, z: m.nn.functional.triplet_margin_loss(x, y, z),
         (_u(5, 10), _u(5, 10, seed=1), _u(5, 10, seed=2)),

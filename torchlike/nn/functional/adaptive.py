@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from torchlike import ops
 from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
 from torchlike._core.op import Array, composite, defvjp, op
+from torchlike.nn.functional import _halves as halves
 from torchlike.nn.functional import _windows as windows
 from torchlike.nn.functional._shared import expect_tensor, seen_on_host
 from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF, INTEGERS, is_in, refuse, refuse_with, rounded
@@ -135,34 +135,11 @@ def _divided(x: Array, sizes: Ints, output_size: Ints, divide: Callable[[Array, 
     return x
 
 
-def _added_in_turn(x: Array, ranges: list[tuple[Any, Any]], kind: Any) -> Array:
-    """Sums over a range of places an axis, for each result its own: one after the other, each rounded to a half."""
-    dims = len(ranges)
-    firsts, counts = [], []
-    for axis, (start, stop) in enumerate(ranges):
-        along = tuple(-1 if d == axis else 1 for d in range(dims))
-        firsts.append(start.reshape(along))
-        counts.append((stop - start).reshape(along))
-    sizes = x.shape[x.ndim - dims :]
-    offsets = np.array(list(itertools.product(*(range(int(c.max())) for c in counts))))
-
-    def step(total: Array, offset: Array) -> tuple[Array, None]:
-        places = tuple(jnp.minimum(f + offset[i], sizes[i] - 1) for i, f in enumerate(firsts))
-        inside: Any = True
-        for i, count in enumerate(counts):
-            inside = inside & (offset[i] < count)
-        return jnp.where(inside, rounded(total + x[(..., *places)], kind), total), None
-
-    start = jnp.zeros((*x.shape[: x.ndim - dims], *(len(s) for s, _ in ranges)), x.dtype)
-    total, _ = lax.scan(step, start, jnp.asarray(offsets))
-    return total
-
-
 def _averaged_in_halves(input: Array, output_size: Ints) -> Array:
     """The averages of volumes of halves, which PyTorch adds up in halves."""
     sizes, kind = input.shape[-3:], input.dtype
-    ranges = [windows.bins(n, out) for n, out in zip(sizes, output_size, strict=True)]
-    total = _added_in_turn(_opmath(input), ranges, kind)
+    ranges = [halves.ranges(*windows.bins(n, out)) for n, out in zip(sizes, output_size, strict=True)]
+    total = halves.added_in_turn(_opmath(input), ranges, kind)
     return _divided(total, sizes, output_size, lambda x, count: rounded(x / count, kind)).astype(kind)
 
 
@@ -178,8 +155,8 @@ def _(grad, inputs, outputs, output_size, node):
     for n, out in zip(sizes, output_size, strict=True):
         start, stop = windows.bins(n, out)
         place = np.arange(n)
-        ranges.append((np.searchsorted(stop, place, "right"), np.searchsorted(start, place, "right")))
-    return (_added_in_turn(g, ranges, kind),)
+        ranges.append(halves.ranges(np.searchsorted(stop, place, "right"), np.searchsorted(start, place, "right")))
+    return (halves.added_in_turn(g, ranges, kind),)
 
 
 def _pool_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:

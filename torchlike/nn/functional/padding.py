@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from torchlike._core.errors import check
 from torchlike._core.kernels import cast
-from torchlike._core.op import Array, composite, op
+from torchlike._core.op import Array, composite, defvjp, op
+from torchlike.nn.functional._halves import added_in_turn, sources
 from torchlike.nn.functional._shared import expect_tensor, ndim
-from torchlike.ops._checks import BARE, BOOL, refuse
+from torchlike.ops._arrays import widened
+from torchlike.ops._checks import BARE, BOOL, HALF, is_in, refuse, rounded
 from torchlike.ops._geometry import show
 
 __all__ = ["pad"]
@@ -44,11 +47,54 @@ def _pad_from_input(input: Array, pad: tuple[int, ...], mode: str, node: str) ->
     """The input continued: by its mirror image, its edge values, or itself around."""
     if mode != "circular":
         refuse(f"{_KERNELS[mode]}{len(pad) // 2}d", input, BOOL, BARE)
-    result = input
-    for axis, (before, after) in enumerate(_pairs(pad, input.ndim)):
+    return _continued(input, _pairs(pad, input.ndim), mode)
+
+
+def _continued(x: Array, edges: tuple[tuple[int, int], ...], mode: str) -> Array:
+    for axis, (before, after) in enumerate(edges):
         if before or after:
-            result = _extended(result, axis, before, after, mode)
-    return result
+            x = _extended(x, axis, before, after, mode)
+    return x
+
+
+@defvjp(_pad_from_input)
+def _(grad, inputs, outputs, pad, mode, node):
+    (input,) = inputs
+    edges = _pairs(pad, input.ndim)
+    if not (is_in(grad, HALF) and grad.size and input.size):
+        like = jnp.zeros(input.shape, grad.dtype)
+        return jax.vjp(lambda x: _continued(x, edges, mode), like)[1](grad)
+    g = widened(grad)
+    if mode == "circular":
+        for axis in range(input.ndim):
+            g = _gathered_round(g, axis, input.shape[axis], edges[axis], grad.dtype)
+        return (g,)
+    axes = []
+    for n, (before, after) in zip(input.shape[-len(pad) // 2 :], edges[-len(pad) // 2 :], strict=True):
+        place = np.arange(-before, n + after)
+        place = np.clip(place, 0, n - 1) if mode == "replicate" else n - 1 - np.abs(n - 1 - np.abs(place))
+        axes.append(sources(place, n))
+    return (added_in_turn(g, axes, grad.dtype),)
+
+
+def _gathered_round(g: Array, axis: int, size: int, edges: tuple[int, int], kind: Any) -> Array:
+    """The gradient of an axis that was continued from its other ends: first the end's, then the beginning's part."""
+    before, after = edges
+    cut = max(-before, 0), max(-after, 0)
+    left, right = max(before, 0), max(after, 0)
+    count = size - sum(cut)
+    middle = lax.slice_in_dim(g, left, left + count, axis=axis)
+    for start, width, to in ((left + count, right, 0), (0, left, count - left)):
+        # What wraps around is never longer than the axis, unless that was cut.
+        for done in range(0, width, max(count, 1)):
+            part = lax.slice_in_dim(g, start + done, start + min(done + count, width), axis=axis)
+            room = [(0, 0, 0)] * g.ndim
+            at = to if width <= count else 0
+            room[axis] = (at, count - at - part.shape[axis], 0)
+            middle = rounded(middle + lax.pad(part, jnp.zeros((), g.dtype), room), kind)
+    room = [(0, 0, 0)] * g.ndim
+    room[axis] = (*cut, 0)
+    return lax.pad(middle, jnp.zeros((), g.dtype), room)
 
 
 def _extended(x: Array, axis: int, before: int, after: int, mode: str) -> Array:
