@@ -19,7 +19,7 @@ Numbers = np.ndarray[Any, Any]
 class Places(NamedTuple):
     """For each result along an axis where its terms stand: (terms, results), and which of these there are."""
 
-    index: Numbers
+    at: Numbers
     valid: Numbers
 
 
@@ -35,7 +35,7 @@ def sources(places: Numbers, count: int) -> Places:
     order = np.argsort(places, kind="stable")
     low, high = (np.searchsorted(places[order], np.arange(count), side) for side in ("left", "right"))
     found = ranges(low, high)
-    return Places(np.where(found.valid, order[found.index], 0), found.valid)
+    return Places(np.where(found.valid, order[found.at], 0), found.valid)
 
 
 def added_in_turn(x: Array, axes: Sequence[Places], kind: Any) -> Array:
@@ -43,10 +43,10 @@ def added_in_turn(x: Array, axes: Sequence[Places], kind: Any) -> Array:
     dims = len(axes)
     index, valid = [], []
     for axis, places in enumerate(axes):
-        along = (-1, *(places.index.shape[1] if d == axis else 1 for d in range(dims)))
-        index.append(jnp.asarray(places.index.reshape(along)))
+        along = (-1, *(places.at.shape[1] if d == axis else 1 for d in range(dims)))
+        index.append(jnp.asarray(places.at.reshape(along)))
         valid.append(jnp.asarray(places.valid.reshape(along)))
-    turns = np.array(list(itertools.product(*(range(len(a.index)) for a in axes))))
+    turns = np.array(list(itertools.product(*(range(len(a.at)) for a in axes))))
 
     def step(total: Array, turn: Array) -> tuple[Array, None]:
         inside: Any = True
@@ -55,6 +55,6 @@ def added_in_turn(x: Array, axes: Sequence[Places], kind: Any) -> Array:
         term = x[(..., *(at[turn[i]] for i, at in enumerate(index)))]
         return jnp.where(inside, rounded(total + term, kind), total), None
 
-    start = jnp.zeros((*x.shape[: x.ndim - dims], *(a.index.shape[1] for a in axes)), x.dtype)
+    start = jnp.zeros((*x.shape[: x.ndim - dims], *(a.at.shape[1] for a in axes)), x.dtype)
     total, _ = lax.scan(step, start, jnp.asarray(turns))
     return total
