@@ -104,5 +104,12 @@ from torchlike.utils.dlpack import to_dlpack
 from torchlike.version import __version__
 
 # isort: split
-from torchlike import _C, _subclasses, library  # after what it names, which is imported in its own order
+from torchlike import (  # after what it names, which is imported in its own order
+    _C,
+    _jit_internal,
+    _subclasses,
+    futures,
+    jit,
+    library,
+)
 from torchlike._library.tags import Tag

@@ -12,6 +12,7 @@ from math import nan as nan
 from math import pi as pi
 from torchlike import _C as _C
 from torchlike import _documented as _documented
+from torchlike import _jit_internal as _jit_internal
 from torchlike import _subclasses as _subclasses
 from torchlike import amp as amp
 from torchlike import autograd as autograd
@@ -21,7 +22,9 @@ from torchlike import cuda as cuda
 from torchlike import distributions as distributions
 from torchlike import fft as fft
 from torchlike import func as func
+from torchlike import futures as futures
 from torchlike import fx as fx
+from torchlike import jit as jit
 from torchlike import library as library
 from torchlike import linalg as linalg
 from torchlike import masked as masked
