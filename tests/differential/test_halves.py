@@ -101,6 +101,11 @@ GRADIENTS: dict[str, tuple[Function, tuple[Any, ...]]] = {
     "pad circular and cut": (lambda m, x: m.nn.functional.pad(x, (-1, 2, 3, -2), mode="circular"), (_IMAGE,)),
     "adaptive_avg_pool2d": (lambda m, x: m.nn.functional.adaptive_avg_pool2d(x, (4, 10)), (_IMAGE,)),
     "adaptive_avg_pool3d": (lambda m, x: m.nn.functional.adaptive_avg_pool3d(x, (4, 8, 3)), (_VOLUME,)),
+    "max_pool2d": (lambda m, x: m.nn.functional.max_pool2d(x, 3, 1, 1), (_IMAGE,)),
+    "max_pool3d": (lambda m, x: m.nn.functional.max_pool3d(x, 3, 1, 1), (_VOLUME,)),
+    "avg_pool1d": (lambda m, x: m.nn.functional.avg_pool1d(x, 3, 2, 1), (_u(2, 3, 12),)),
+    "avg_pool2d": (lambda m, x: m.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False), (_IMAGE,)),
+    "unfold": (lambda m, x: m.nn.functional.unfold(x, 3, padding=1), (_IMAGE,)),
     "triplets": (
         lambda m, x, y, z: m.nn.functional.triplet_margin_loss(x, y, z),
         (_u(5, 10), _u(5, 10, seed=1), _u(5, 10, seed=2)),

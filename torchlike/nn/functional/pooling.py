@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -12,9 +13,10 @@ from jax import lax
 from torchlike._core import dispatch
 from torchlike._core.errors import check
 from torchlike._core.op import Array, composite, defvjp, op
+from torchlike.nn.functional import _halves as halves
 from torchlike.nn.functional import _windows as windows
 from torchlike.nn.functional._shared import expect_tensor
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF, INTEGERS, is_in, refuse, rounded
 from torchlike.ops._geometry import show
 
 __all__ = [
@@ -159,9 +161,11 @@ def _(grad, inputs, outputs, kernel, stride, padding, dilation, ceil_mode, node)
     padded = tuple(n + a + b for n, (a, b) in zip(size, edges, strict=True))
     g = _opmath(grad[0])
     total = jnp.zeros((*input.shape[:-dims], *padded), g.dtype)
-    for position in windows.positions(kernel):
+    # Backwards, since what comes last in a window comes from the first of the windows, with which PyTorch begins.
+    for position in list(windows.positions(kernel))[::-1]:
         where = jnp.asarray(windows.flat_indices(size, position, out, stride, padding, dilation).astype(np.int32))
-        total = total + windows.spread_back(jnp.where(index == where, g, 0), position, padded, stride, dilation)
+        part = windows.spread_back(jnp.where(index == where, g, 0), position, padded, stride, dilation)
+        total = rounded(total + part, input.dtype)
     cut = tuple(slice(a, a + n) for n, (a, _) in zip(size, edges, strict=True))
     return (total[(..., *cut)],)
 
@@ -374,6 +378,25 @@ def _avg_pool(
     if not jnp.issubdtype(x.dtype, jnp.floating):
         return lax.div(total, jnp.broadcast_to(jnp.asarray(by.astype(x.dtype)), total.shape))
     return (total / jnp.asarray(by.astype(x.dtype))).astype(input.dtype)
+
+
+@defvjp(_avg_pool)
+def _(grad, inputs, outputs, kernel, stride, padding, ceil_mode, count_include_pad, divisor, node):
+    (input,) = inputs
+    if not (is_in(grad, HALF) and grad.size and input.size):
+        body = _avg_pool.op.body
+        like = jnp.zeros(input.shape, grad.dtype)
+        return jax.vjp(lambda x: body(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor, node), like)[
+            1
+        ](grad)
+    size, out = input.shape[-len(kernel) :], grad.shape[-len(kernel) :]
+    by = np.full(out, divisor) if divisor else windows.counts(size, out, kernel, stride, padding, count_include_pad)
+    g = rounded(_opmath(grad) / by.astype(np.float32), grad.dtype)
+    axes = []
+    for n, o, k, s, p in zip(size, out, kernel, stride, padding, strict=True):
+        start, place = np.arange(o) * s - p, np.arange(n)
+        axes.append(halves.ranges(np.searchsorted(start + k, place, "right"), np.searchsorted(start, place, "right")))
+    return (halves.added_in_turn(g, axes, grad.dtype),)
 
 
 def _pool_avg(

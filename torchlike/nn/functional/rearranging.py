@@ -11,7 +11,7 @@ from torchlike._core.errors import check, wrap_dim
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.nn.functional import _windows as windows
 from torchlike.nn.functional._shared import expect_tensor, seen_on_host
-from torchlike.ops._checks import BARE, INTEGERS, refuse
+from torchlike.ops._checks import BARE, INTEGERS, refuse, rounded
 from torchlike.ops._geometry import show
 
 __all__ = [
@@ -188,7 +188,8 @@ def _columns_back(
     wide = parts.astype(jnp.float32) if parts.dtype in (jnp.float16, jnp.bfloat16) else parts
     total: Any = jnp.zeros((n, parts.shape[1], *padded), wide.dtype)
     for i, position in enumerate(windows.positions(kernel)):
-        total = total + windows.spread_back(wide[:, :, i], position, padded, stride, dilation)
+        part = windows.spread_back(wide[:, :, i], position, padded, stride, dilation)
+        total = rounded(total + part, columns.dtype)
     cut = tuple(slice(p, p + s) for s, p in zip(size, padding, strict=True))
     return total[(slice(None), slice(None), *cut)].astype(columns.dtype)
 
