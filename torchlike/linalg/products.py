@@ -11,7 +11,7 @@ from torchlike._core import dispatch
 from torchlike._core.errors import broadcast_shapes, check, scalar_type, wrap_dim
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.linalg._common import check_floating, check_same_dtype, check_tensors, give, sum_to
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOATS, HALF, INTEGERS, is_in, refuse
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOATS, HALF, INTEGERS, is_in, refuse, rounded
 from torchlike.ops.create import ones
 from torchlike.ops.einsum import multi_dot as _multi_dot
 from torchlike.ops.join import cat
@@ -31,7 +31,8 @@ def _turned(x: Array, dim: int, by: int) -> Array:
 
 
 def _cross_product(a: Array, b: Array, dim: int) -> Array:
-    return _turned(a, dim, -1) * _turned(b, dim, -2) - _turned(a, dim, -2) * _turned(b, dim, -1)
+    first = rounded(_turned(a, dim, -1) * _turned(b, dim, -2), a.dtype)
+    return first - rounded(_turned(a, dim, -2) * _turned(b, dim, -1), a.dtype)
 
 
 @op(method=False, node="LinalgCrossBackward0")

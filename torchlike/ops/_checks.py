@@ -85,3 +85,11 @@ def rounded(x: Any, kind: Any) -> Any:
     limits = jnp.finfo(kind)
     # A conversion there and back would be optimised away.
     return lax.reduce_precision(x, exponent_bits=limits.nexp, mantissa_bits=limits.nmant)
+
+
+def unfused(x: Any) -> Any:
+    """A number as it is, but rounded: the compiler may not fuse the product that it is with a sum that it is in.
+
+    Barriers and conversions there and back are seen through; a choice is not, though both sides come to the same.
+    """
+    return jnp.where(x == x, x, -x)

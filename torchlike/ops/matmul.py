@@ -80,10 +80,11 @@ def _bmm(a: Array, b: Array) -> Array:
     return product(a, b, ((2,), (1,)), ((0,), (0,)))
 
 
-def _scaled(input: Array, beta: Array, product: Array, alpha: Array, size: tuple[int, ...], blas: bool = True) -> Array:
+def _scaled(input: Array, beta: Array, product: Array, alpha: Array, size: tuple[int, ...]) -> Array:
     """``beta * input + alpha * product``, rounded once.
 
-    A beta of 0 hides what is not finite in ``input``; an alpha of 0 does so for the product where PyTorch calls BLAS.
+    A beta of 0 hides what is not finite in ``input``; an alpha of 0 does so for the product where PyTorch calls BLAS,
+    which it does not for halves.
     """
     kind = product.dtype
     wide = jnp.float32 if kind in (jnp.float16, jnp.bfloat16) else kind
@@ -92,7 +93,7 @@ def _scaled(input: Array, beta: Array, product: Array, alpha: Array, size: tuple
     added = alpha * product.astype(wide)
     kept = beta * input.astype(wide)
     total = jnp.where(beta == 0, added, kept + added)
-    if blas and input.dtype.itemsize > 2:
+    if input.dtype.itemsize > 2:
         total = jnp.where(alpha == 0, jnp.where(beta == 0, jnp.zeros((), wide), kept), total)
     return total.astype(kind)
 
@@ -439,7 +440,9 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Scalar = 1, alpha: Sca
     if result == np.bool_:
         kept = jnp.where(jnp.asarray(beta) != 0, input, False)
         return kept | (vec1[:, None] & vec2 & (jnp.asarray(alpha) != 0))
-    return _scaled(input, beta, vec1[:, None] * vec2, alpha, size, blas=False).astype(result)
+    alpha, beta = (rounded(_number(x, compute), result) for x in (alpha, beta))
+    added = rounded(rounded(alpha * vec1, result)[:, None] * vec2, result)
+    return jnp.where(beta == 0, added, rounded(beta * input, result) + added).astype(result)
 
 
 @op(inplace=True)

@@ -269,7 +269,7 @@ def _(grad, inputs, outputs):
 
 
 def _trunc_quotient(a: Array, b: Array) -> Array:
-    return jnp.trunc(a / b) if is_in(a, FLOATS) else lax.div(a, b)
+    return jnp.trunc(stepwise()(a / b)) if is_in(a, FLOATS) else lax.div(a, b)
 
 
 def _floor_quotient(a: Array, b: Array) -> Array:
@@ -278,7 +278,8 @@ def _floor_quotient(a: Array, b: Array) -> Array:
     if not is_in(a, FLOATS):
         return lax.div(a, b) - off.astype(a.dtype)
     # Rounding down a / b itself would be wrong where the division rounds up to the next whole number.
-    quotient = (a - remainder) / b
+    r = stepwise()
+    quotient = r(r(a - remainder) / b)
     quotient = jnp.where(off, quotient - 1, quotient)
     floored = jnp.floor(quotient)
     floored = jnp.where(quotient - floored > 0.5, floored + 1, floored)

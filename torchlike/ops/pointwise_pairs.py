@@ -26,7 +26,7 @@ from torchlike._core.op import (
     operands_given,
     overloads,
 )
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, is_in, refuse, refuse_with
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOAT8, FLOATS, INTEGERS, is_in, refuse, refuse_with, stepwise
 
 __all__ = [
     "angle",
@@ -128,9 +128,10 @@ def atan2(input: Array, other: Array) -> Array:
 @defvjp(atan2)
 def _(grad, inputs, outputs):
     input, other = inputs
-    norm = input * input + other * other
-    share = jnp.where(norm == 0, 0, grad / jnp.where(norm == 0, 1, norm))
-    return share * other, -share * input
+    r = stepwise()
+    norm = r(r(input * input) + r(other * other))
+    inverse = jnp.where(norm == 0, 0, r(1 / jnp.where(norm == 0, 1, norm)))
+    return r(grad * other) * inverse, r(grad * -input) * inverse
 
 
 arctan2 = alias(atan2, "arctan2")
@@ -296,7 +297,15 @@ def logaddexp(input: Array, other: Array) -> Array:
     tensor([-3.0685e-01,  1.0007e+03])
     """
     refuse("logaddexp_cpu", input, BOOL, INTEGERS, BARE)
-    return jnp.logaddexp(input, other)
+    if not is_in(input, COMPLEX):
+        return jnp.logaddexp(input, other)
+    # The imaginary part is that of the larger number and the little that the other adds, not brought into (-pi, pi].
+    swapped = input.real < other.real
+    larger, smaller = jnp.where(swapped, other, input), jnp.where(swapped, input, other)
+    endless = jnp.isinf(smaller.real) & (smaller.real == larger.real)
+    near = larger + jnp.log1p(jnp.exp(jnp.where(endless, 0, smaller - larger)))
+    far = jnp.where(smaller.real < 0, smaller, jnp.log(jnp.exp(smaller) + jnp.exp(larger)))
+    return jnp.where(endless, far, near)
 
 
 @op(promote=DEFAULT, node="Logaddexp2Backward0")

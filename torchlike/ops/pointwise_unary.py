@@ -35,6 +35,7 @@ from torchlike.ops._checks import (
     refuse,
     refuse_with,
     stepwise,
+    unfused,
 )
 
 __all__ = [
@@ -592,6 +593,11 @@ def _(grad, inputs, outputs):
     return (grad * (1 + result * result),)
 
 
+def _square(x: Array) -> Array:
+    """The square, rounded, as PyTorch's is before it is taken from 1; a fused product would lose what both have."""
+    return stepwise()(unfused(x * x))
+
+
 @op(promote=INT_TO_FLOAT, inplace="both")
 def asin(input: Array) -> Array:
     """Return the angle, in radians, of which each element is the sine; nan outside [-1, 1].
@@ -606,7 +612,7 @@ def asin(input: Array) -> Array:
 @defvjp(asin)
 def _(grad, inputs, outputs):
     (input,) = inputs
-    return (grad / jnp.sqrt(1 - input * input),)
+    return (grad / jnp.sqrt(1 - _square(input)),)
 
 
 arcsin = alias(asin, "arcsin")
@@ -626,7 +632,7 @@ def acos(input: Array) -> Array:
 @defvjp(acos)
 def _(grad, inputs, outputs):
     (input,) = inputs
-    return (-grad / jnp.sqrt(1 - input * input),)
+    return (-grad / jnp.sqrt(1 - _square(input)),)
 
 
 arccos = alias(acos, "arccos")
@@ -747,7 +753,7 @@ def atanh(input: Array) -> Array:
 @defvjp(atanh)
 def _(grad, inputs, outputs):
     (input,) = inputs
-    return (grad / (1 - input * input),)
+    return (grad / (1 - _square(input)),)
 
 
 arctanh = alias(atanh, "arctanh")

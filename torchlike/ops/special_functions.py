@@ -57,6 +57,13 @@ def erf(input: Array) -> Array:
     return lax.erf(input)
 
 
+@defvjp(erf)
+def _(grad, inputs, outputs):
+    (input,) = inputs
+    r = stepwise()
+    return (r(2 / math.sqrt(math.pi) * r(jnp.exp(-r(input * input)))) * grad,)
+
+
 @op(promote=INT_TO_FLOAT, inplace="both")
 def erfc(input: Array) -> Array:
     """Return ``1 - erf(input)``, precise where that is small.
@@ -66,6 +73,13 @@ def erfc(input: Array) -> Array:
     """
     refuse("erfc_vml_cpu", input, COMPLEX, FLOAT8)
     return lax.erfc(input)
+
+
+@defvjp(erfc)
+def _(grad, inputs, outputs):
+    (input,) = inputs
+    r = stepwise()
+    return (r(-2 / math.sqrt(math.pi) * r(jnp.exp(-r(input * input)))) * grad,)
 
 
 @op(promote=INT_TO_FLOAT, inplace=True)
