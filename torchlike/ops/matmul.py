@@ -80,7 +80,7 @@ def _bmm(a: Array, b: Array) -> Array:
     return product(a, b, ((2,), (1,)), ((0,), (0,)))
 
 
-def _scaled(input: Array, beta: Array, product: Array, alpha: Array, size: tuple[int, ...]) -> Array:
+def _scaled(input: Array, beta: Array, product: Array, alpha: Array, size: tuple[int, ...], blas: bool = True) -> Array:
     """``beta * input + alpha * product``, rounded once.
 
     A beta of 0 hides what is not finite in ``input``; an alpha of 0 does so for the product where PyTorch calls BLAS,
@@ -93,7 +93,7 @@ def _scaled(input: Array, beta: Array, product: Array, alpha: Array, size: tuple
     added = alpha * product.astype(wide)
     kept = beta * input.astype(wide)
     total = jnp.where(beta == 0, added, kept + added)
-    if input.dtype.itemsize > 2:
+    if blas and input.dtype.itemsize > 2:
         total = jnp.where(alpha == 0, jnp.where(beta == 0, jnp.zeros((), wide), kept), total)
     return total.astype(kind)
 
