@@ -93,3 +93,8 @@ def unfused(x: Any) -> Any:
     Barriers and conversions there and back are seen through; a choice is not, though both sides come to the same.
     """
     return jnp.where(x == x, x, -x)
+
+
+def squared(x: Any) -> Any:
+    """The square, rounded, as PyTorch's is before it is taken from 1; a fused product would lose what both have."""
+    return stepwise()(unfused(x * x))

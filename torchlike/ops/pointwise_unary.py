@@ -34,8 +34,8 @@ from torchlike.ops._checks import (
     is_in,
     refuse,
     refuse_with,
+    squared,
     stepwise,
-    unfused,
 )
 
 __all__ = [
@@ -593,11 +593,6 @@ def _(grad, inputs, outputs):
     return (grad * (1 + result * result),)
 
 
-def _square(x: Array) -> Array:
-    """The square, rounded, as PyTorch's is before it is taken from 1; a fused product would lose what both have."""
-    return stepwise()(unfused(x * x))
-
-
 @op(promote=INT_TO_FLOAT, inplace="both")
 def asin(input: Array) -> Array:
     """Return the angle, in radians, of which each element is the sine; nan outside [-1, 1].
@@ -612,7 +607,7 @@ def asin(input: Array) -> Array:
 @defvjp(asin)
 def _(grad, inputs, outputs):
     (input,) = inputs
-    return (grad / jnp.sqrt(1 - _square(input)),)
+    return (grad / jnp.sqrt(1 - squared(input)),)
 
 
 arcsin = alias(asin, "arcsin")
@@ -632,7 +627,7 @@ def acos(input: Array) -> Array:
 @defvjp(acos)
 def _(grad, inputs, outputs):
     (input,) = inputs
-    return (-grad / jnp.sqrt(1 - _square(input)),)
+    return (-grad / jnp.sqrt(1 - squared(input)),)
 
 
 arccos = alias(acos, "arccos")
@@ -753,7 +748,7 @@ def atanh(input: Array) -> Array:
 @defvjp(atanh)
 def _(grad, inputs, outputs):
     (input,) = inputs
-    return (grad / (1 - _square(input)),)
+    return (grad / (1 - squared(input)),)
 
 
 arctanh = alias(atanh, "arctanh")
