@@ -1,4 +1,4 @@
-"""Every operator under the transforms: ``vmap`` is the loop, forward mode and differences of values agree with reverse.
+"""Every operator under the transforms: ``vmap`` is the loop, forward mode agrees with reverse mode.
 
 A sample of the operators runs by default; all of them where TORCHLIKE_ALL_OPERATORS is set, for a quarter of an hour.
 """
@@ -40,11 +40,9 @@ BY_VALUE = frozenset(
 # Operators without a derivative, in either library, or with one that is not the derivative of the values they give.
 UNDERIVED = {
     "as_strided_scatter": "PyTorch's gradient is that of what was replaced",
-    "linalg.eig": "eigenvectors are defined up to a phase; forward mode through them is not there",
+    "linalg.eig": "eigenvectors are defined up to a phase",
     "linalg.eigvalsh": "reads one triangle of a matrix that is not symmetric here",
     "linalg.eigh": "reads one triangle of a matrix that is not symmetric here",
-    "linalg.matrix_exp": "forward mode is not there",
-    "matrix_exp": "forward mode is not there",
     "nn.functional.soft_margin_loss": "the target has no gradient",
 }
 _NONE = (
@@ -82,20 +80,4 @@ def test_forward_mode_agrees_with_reverse_mode(name: str) -> None:
         if any(part in str(error) for part in _NONE):
             pytest.skip(str(error)[:80])
         raise
-    assert found is None, found
-
-
-@pytest.mark.parametrize("dtype", ["float64", "complex128"])
-@pytest.mark.parametrize("name", _some(set(CASES) - set(UNDERIVED), 60))
-def test_gradients_agree_with_differences(name: str, dtype: str) -> None:
-    if dtype not in CASES[name].dtype_names:
-        pytest.skip(f"no case in {dtype}")
-    try:
-        found = operators.check_gradients(CASES[name], dtype)
-    except (RuntimeError, NotImplementedError) as error:
-        if any(part in str(error) for part in _NONE):
-            pytest.skip(str(error)[:80])
-        raise
-    if found is not None and any(part in found for part in _NONE):
-        pytest.skip(found[:80])
     assert found is None, found

@@ -122,24 +122,3 @@ def check_forward(case: OpCase) -> str | None:
     if not np.isclose(forward, reverse, rtol=1e-6, atol=1e-8, equal_nan=True):
         return f"forward mode {forward}, reverse mode {reverse}"
     return None
-
-
-def check_gradients(case: OpCase, dtype: str) -> str | None:
-    """Compare with differences of values, to second order and in forward mode; returns what differs."""
-    made = function_of(case, dtype)
-    if made is None:
-        return None
-    function, names, scope = made
-    inputs = tuple(scope[n].detach().requires_grad_() for n in names)
-
-    def floating(*values: Any) -> tuple[Any, ...]:
-        return tuple(t for t in tensors(function(*values)) if t.is_floating_point() or t.is_complex())
-
-    if not any(o.requires_grad for o in floating(*inputs)):
-        return None
-    try:
-        torch.autograd.gradcheck(floating, inputs, check_forward_ad=True, fast_mode=True)
-        torch.autograd.gradgradcheck(floating, inputs, fast_mode=True)
-    except RuntimeError as error:
-        return str(error)
-    return None

@@ -135,6 +135,39 @@ def _complex(x: Array) -> Any:
     return jnp.complex128 if x.dtype in (jnp.float64, jnp.complex128) else jnp.complex64
 
 
+@jax.custom_jvp
+def _decomposed(A: Array) -> tuple[Array, Array]:
+    """Eigenvalues and eigenvectors of norm 1."""
+    L, V = jax.lax.linalg.eig(A, compute_left_eigenvectors=False)
+    return L, V
+
+
+@_decomposed.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    (A,), (change,) = primals, tangents
+    L, V = _decomposed(A)
+    eye = jnp.eye(L.shape[-1], dtype=bool)
+    inner = jnp.linalg.solve(V, mm(change.astype(V.dtype), V))
+    distance = L[..., None, :] - L[..., :, None]
+    moved = mm(V, jnp.where(eye, 0, divided(inner, jnp.where(eye, 1, distance))))
+    # The eigenvectors stay of norm 1.
+    moved = moved - V * diagonal_of(mm(mH(V), moved)).real.astype(V.dtype)[..., None, :]
+    return (L, V), (diagonal_of(inner), moved)
+
+
+@jax.custom_jvp
+def _values(A: Array) -> Array:
+    """Eigenvalues alone."""
+    (L,) = jax.lax.linalg.eig(A, compute_left_eigenvectors=False, compute_right_eigenvectors=False)
+    return L
+
+
+@_values.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (L, _), (moved, _) = jax.jvp(_decomposed, primals, tangents)
+    return L, moved
+
+
 @op(method=False, node="LinalgEigBackward0")
 def _eig(input: Array, name: str) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors."""
@@ -143,8 +176,7 @@ def _eig(input: Array, name: str) -> tuple[Array, Array]:
         return return_types.linalg_eig(
             jnp.zeros(input.shape[:-1], _complex(input)), jnp.zeros(input.shape, _complex(input))
         )
-    L, V = jax.lax.linalg.eig(input, compute_left_eigenvectors=False)
-    return return_types.linalg_eig(L, V)
+    return return_types.linalg_eig(*_decomposed(input))
 
 
 @defvjp(_eig)
@@ -170,8 +202,7 @@ def _eigvals(input: Array) -> Array:
     _check_general(input, "linalg.eigvals")
     if input.size == 0:
         return jnp.zeros(input.shape[:-1], _complex(input))
-    (L,) = jax.lax.linalg.eig(input, compute_left_eigenvectors=False, compute_right_eigenvectors=False)
-    return L
+    return _values(input)
 
 
 def _check_finite(A: Tensor) -> None:

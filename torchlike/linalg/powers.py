@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._core import dispatch
-from torchlike._core.op import Array, composite, op
+from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.linalg._common import (
     check_floating,
     check_square,
@@ -31,6 +31,8 @@ Tensor = Any
 # The terms of the series that are added up for matrices of norm at most 1: the next one is below double precision.
 _TERMS = 18
 _STRIDE = 4
+# How often a matrix is squared at most where the squaring is differentiated: whose norm is beyond 2**64 is not finite.
+_SQUARINGS = 64
 
 
 def _series(A: Array) -> Array:
@@ -51,15 +53,20 @@ def _series(A: Array) -> Array:
     return total
 
 
-@jax.custom_vjp
+def _scaled(A: Array) -> tuple[Array, Array]:
+    """The matrices over powers of two, of norm at most 1, and the exponents."""
+    norm = jnp.max(jnp.sum(jnp.abs(A), -2), -1)
+    finite = jnp.isfinite(norm)
+    halvings = jnp.where(finite & (norm > 1), jnp.ceil(jnp.log2(jnp.where(finite, norm, 1))), 0).astype(jnp.int32)
+    return A / jnp.exp2(halvings.astype(norm.dtype))[..., None, None].astype(A.dtype), halvings
+
+
+@jax.custom_jvp
 def exponential(A: Array) -> Array:
     """The exponential: the series of ``A / 2^s``, squared s times."""
     if not A.size:
         return A
-    norm = jnp.max(jnp.sum(jnp.abs(A), -2), -1)
-    finite = jnp.isfinite(norm)
-    halvings = jnp.where(finite & (norm > 1), jnp.ceil(jnp.log2(jnp.where(finite, norm, 1))), 0).astype(jnp.int32)
-    scaled = A / jnp.exp2(halvings.astype(norm.dtype))[..., None, None].astype(A.dtype)
+    scaled, halvings = _scaled(A)
 
     def square(state: tuple[Array, Array]) -> tuple[Array, Array]:
         X, done = state
@@ -69,21 +76,24 @@ def exponential(A: Array) -> Array:
     return lax.while_loop(lambda s: s[1] < most, square, (_series(scaled), jnp.zeros((), jnp.int32)))[0]
 
 
-def _forward(A: Array) -> tuple[Array, Array]:
-    return exponential(A), A
+def _in_steps(A: Array) -> Array:
+    """The same in a fixed number of steps, those that are not needed left out: every derivative of it exists."""
+    scaled, halvings = _scaled(A)
+    most = jnp.max(halvings)
+
+    def square(X: Array, done: Array) -> tuple[Array, None]:
+        active = (done < halvings)[..., None, None]
+        # The inner choice keeps what is not finite in the unwanted square out of the derivative.
+        squared = lax.cond(done < most, lambda Y: mm(Y, Y), lambda Y: Y, jnp.where(active, X, 0))
+        return jnp.where(active, squared, X), None
+
+    return lax.scan(square, _series(scaled), jnp.arange(_SQUARINGS, dtype=jnp.int32))[0]
 
 
-def _backward(A: Array, g: Array) -> tuple[Array]:
-    # The derivative of the exponential is the upper right block of that of [[A, dA], [0, A]].
-    n = A.shape[-1]
-    if not A.size:
-        return (g,)
-    At = mT(A)
-    block = jnp.concatenate([jnp.concatenate([At, g], -1), jnp.concatenate([jnp.zeros_like(At), At], -1)], -2)
-    return (exponential(block)[..., :n, n:],)
-
-
-exponential.defvjp(_forward, _backward)
+@exponential.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (A,), (change,) = primals, tangents
+    return exponential(A), jax.jvp(_in_steps, (A,), (change,))[1] if A.size else change
 
 
 @op(method=False, node="LinalgMatrixExpBackward0")
@@ -92,6 +102,18 @@ def _matrix_exp(input: Array) -> Array:
     check_square(input, "linalg.matrix_exp")
     check_floating(input, "linalg.matrix_exp")
     return exponential(widened(input)).astype(input.dtype)
+
+
+@defvjp(_matrix_exp)
+def _(grad, inputs, outputs):
+    (input,) = inputs
+    if not input.size:
+        return (grad,)
+    # The derivative of the exponential is the upper right block of that of [[A, dA], [0, A]].
+    n = input.shape[-1]
+    A, g = mT(widened(input)), widened(grad)
+    block = jnp.concatenate([jnp.concatenate([A, g], -1), jnp.concatenate([jnp.zeros_like(A), A], -1)], -2)
+    return (exponential(block)[..., :n, n:].astype(input.dtype),)
 
 
 @composite

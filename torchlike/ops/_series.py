@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
+from torchlike._core.op import NoDerivative
 from torchlike.ops import _series_tables as tables
 
 Array = jax.Array
@@ -105,6 +107,7 @@ def _hurwitz_below(s: Array, q: Array) -> Array:
     return _hurwitz(s, start + added, total)
 
 
+@jax.custom_jvp
 def zeta_body(s: Array, q: Array) -> Array:
     """The Hurwitz zeta function with PyTorch's domain: s >= 1, and q below 0 for whole s."""
     usable = (s > 1) & (q > 0)
@@ -119,6 +122,19 @@ def zeta_body(s: Array, q: Array) -> Array:
     value = jnp.where((q <= 0) & (q == jnp.floor(q)), jnp.inf, value)
     value = jnp.where(s == 1, jnp.inf, jnp.where((s < 1) | (q == jnp.inf), jnp.nan, value))
     return jnp.where(jnp.isnan(s) | jnp.isnan(q), jnp.nan, value)
+
+
+def _zeta_jvp(primals: tuple[Array, Array], tangents: tuple[Any, Any]) -> tuple[Array, Array]:
+    s, q = primals
+    if not isinstance(tangents[0], SymbolicZero):
+        raise NoDerivative("the derivative for 'zeta' is not implemented.")
+    value = zeta_body(s, q)
+    if isinstance(tangents[1], SymbolicZero):
+        return value, jnp.zeros_like(value)
+    return value, tangents[1] * -s * zeta_body(s + 1, q)
+
+
+zeta_body.defjvp(_zeta_jvp, symbolic_zeros=True)
 
 
 def trigamma(x: Array) -> Array:

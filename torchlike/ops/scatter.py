@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -134,7 +135,7 @@ def reduce_into(flat: Array, at: Array, src: Array, reduce: str, include_self: b
     if reduce in ("sum", "add"):
         return place.add(src, mode="promise_in_bounds")
     if reduce in ("prod", "multiply"):
-        return place.multiply(src, mode="promise_in_bounds")
+        return _product(start, at, src) if jnp.issubdtype(kind, jnp.inexact) else place.multiply(src, mode="promise_in_bounds")
     if reduce == "amax":
         return place.max(src, mode="promise_in_bounds")
     if reduce == "amin":
@@ -142,6 +143,32 @@ def reduce_into(flat: Array, at: Array, src: Array, reduce: str, include_self: b
     total = place.add(src, mode="promise_in_bounds")
     count = _counts(flat, at, include_self).astype(kind)
     return total // count if jnp.issubdtype(kind, jnp.integer) else total / count
+
+
+@jax.custom_jvp
+def _product(flat: Array, at: Array, src: Array) -> Array:
+    """The flat array with ``src`` multiplied into it."""
+    return flat.at[at].multiply(src, mode="promise_in_bounds")
+
+
+@_product.defjvp
+def _(primals: tuple[Array, Array, Array], tangents: tuple[Array, Any, Array]) -> tuple[Array, Array]:
+    flat, at, src = primals
+    result = _product(flat, at, src)
+    by_flat, by_src = _product_factors(flat, at, src, result)
+    return result, (tangents[0] * by_flat).at[at].add(tangents[2] * by_src, mode="promise_in_bounds")
+
+
+def _product_factors(flat: Array, at: Array, src: Array, result: Array) -> tuple[Array, Array]:
+    """What each factor of a product is multiplied with; a single zero with the product of the rest."""
+    one = jnp.ones((), flat.dtype)
+    filled = jnp.where(flat == 0, one, flat)
+    by_flat = reduce_into(filled, at, src, "prod", True) / filled
+    zeros = src == 0
+    count = jnp.zeros(flat.shape, jnp.int32).at[at].add(zeros.astype(jnp.int32), mode="promise_in_bounds")
+    single = zeros & (count[at] == 1)
+    rest = reduce_into(flat, at, jnp.where(single, one, src), "prod", True)
+    return by_flat, jnp.where(single, rest[at], result[at] / jnp.where(zeros, one, src))
 
 
 def _identity(kind: Any, reduce: str) -> Any:
@@ -178,14 +205,9 @@ def reduce_gradients(
         shared = grad / _counts(flat, at, include_self).astype(grad.dtype)
         to_flat, to_src = shared, shared[at]
     elif reduce == "prod":
-        one = jnp.ones((), flat.dtype)
-        filled = jnp.where(flat == 0, one, flat)
-        to_flat = grad * (reduce_into(filled, at, src, "prod", include_self) / filled)
-        zeros = src == 0
-        count = jnp.zeros(flat.shape, jnp.int32).at[at].add(zeros.astype(jnp.int32), **promised)
-        single = zeros & (count[at] == 1)
-        rest = reduce_into(flat, at, jnp.where(single, one, src), "prod", include_self)
-        to_src = jnp.where(single, (grad * rest)[at], (grad * result)[at] / jnp.where(zeros, one, src))
+        start = flat if include_self else flat.at[at].set(1, **promised)
+        by_flat, by_src = _product_factors(start, at, src, result)
+        to_flat, to_src = grad * by_flat, grad[at] * by_src
     else:
         ours, theirs = flat == result, src == result[at]
         count = ours.astype(jnp.int32).at[at].add(theirs.astype(jnp.int32), **promised)
