@@ -85,7 +85,8 @@ class Sample:
 
     def derived(self) -> bool:
         """Whether there is anything to differentiate."""
-        return bool(self.names) and any(t.requires_grad for t in self(*[x.clone().requires_grad_() for x in self.inputs]))
+        leaves = [x.clone().requires_grad_() for x in self.inputs]
+        return any(t.requires_grad for t in self(*leaves))
 
     def check(self, way: str, wanted: Sequence[str]) -> None:
         """Compare the derivatives by the inputs ``wanted`` with differences; raises where they do not agree."""

@@ -135,7 +135,9 @@ def reduce_into(flat: Array, at: Array, src: Array, reduce: str, include_self: b
     if reduce in ("sum", "add"):
         return place.add(src, mode="promise_in_bounds")
     if reduce in ("prod", "multiply"):
-        return _product(start, at, src) if jnp.issubdtype(kind, jnp.inexact) else place.multiply(src, mode="promise_in_bounds")
+        if jnp.issubdtype(kind, jnp.inexact):
+            return _product(start, at, src)
+        return place.multiply(src, mode="promise_in_bounds")
     if reduce == "amax":
         return place.max(src, mode="promise_in_bounds")
     if reduce == "amin":
