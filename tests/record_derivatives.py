@@ -3,7 +3,8 @@
     python tests/record_derivatives.py
 
 Needs PyTorch. Writes tests/recorded/derivatives.json: for each case and type the inputs by which it can be
-differentiated, where these are not all, and the ways of tests/transforms/derivatives.py that fail, with PyTorch's reason.
+differentiated, where these are not all, and the ways (of tests/transforms/derivatives.py) that fail, with PyTorch's
+reason.
 """
 
 from __future__ import annotations
