@@ -19,9 +19,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from torchlike._core import dispatch, errors, layout, saved, tape, views
+from torchlike._core.halves import rounded
 from torchlike._core.history import add, compute, zeros_like
 from torchlike._core.hooks import as_tensor, retain, run_post_hooks, run_pre_hooks, run_tensor_hooks
 from torchlike._core.kernels import Kernel, Passing, cast, run, run_over
@@ -424,11 +424,9 @@ def _total(*parts: Any) -> Any:
     kind = parts[0].dtype
     if kind not in (jnp.float16, jnp.bfloat16):
         return functools.reduce(operator.add, parts)
-    limits = jnp.finfo(kind)
     total = parts[0].astype(jnp.float32)
     for part in parts[1:]:
-        # Left to itself, XLA would keep the single precision from step to step.
-        total = lax.reduce_precision(total + part.astype(jnp.float32), limits.nexp, limits.nmant)
+        total = rounded(total + part.astype(jnp.float32), kind)
     return total.astype(kind)
 
 

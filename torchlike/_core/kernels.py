@@ -22,6 +22,7 @@ from jax.interpreters import partial_eval
 
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
+from torchlike._core.halves import rounded
 from torchlike._core.lifted import Lifted
 from torchlike._core.promote import can_cast, compute_and_result, of_number, rounded_operands
 from torchlike._core.tensor_state import TensorBase, modes
@@ -553,7 +554,7 @@ class _BodyCall:
         kinds = self._flat_kinds()
         described = [g for g, kind in zip(self.given, kinds, strict=True) if kind != "scalar" and g is not None]
         compute, result = compute_and_result(self.op.promote, described)
-        rounded = iter(rounded_operands(self.op.promote, described))
+        commons = iter(rounded_operands(self.op.promote, described))
         shape = errors.broadcast_shapes(
             *(x.shape for x, kind in zip(operands, kinds, strict=True) if kind != "scalar" and hasattr(x, "shape"))
         )
@@ -567,14 +568,11 @@ class _BodyCall:
             elif kind == "scalar":
                 mids.append(_cast_scalar(x, entry, compute, name))
             else:
-                common = next(rounded)
+                common = next(commons)
                 y = cast(x if common is None else cast(x, common), compute)
                 wide = lax.broadcast_in_dim(y, shape, tuple(range(len(shape) - y.ndim, len(shape))))
-                if common is not None and y.shape != shape:
-                    # Says nothing of the values, but rounds their gradients before they are summed, as PyTorch does.
-                    limits = jnp.finfo(common)
-                    wide = lax.reduce_precision(wide, exponent_bits=limits.nexp, mantissa_bits=limits.nmant)
-                mids.append(wide)
+                # Does nothing to the values, but rounds their gradients before they are summed, as PyTorch does.
+                mids.append(wide if common is None or y.shape == shape else rounded(wide, common))
         return mids, result
 
     def _finish(self, out: Any, result_dtype: Any, operands: Sequence[Any]) -> Any:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
+from torchlike._core.halves import rounded
 from torchlike._core.op import operands_given
 from torchlike._core.promote import common_dtype
 
@@ -76,15 +75,6 @@ def stepwise() -> Callable[[Any], Any]:
     given = [g for g in operands_given() if g is not None]
     kind = common_dtype(given).np
     return lambda x: rounded(x, kind)
-
-
-def rounded(x: Any, kind: Any) -> Any:
-    """Round float32 numbers to what a half precision holds; for another dtype they stay as they are."""
-    if np.dtype(kind) not in HALF:
-        return x
-    limits = jnp.finfo(kind)
-    # A conversion there and back would be optimised away.
-    return lax.reduce_precision(x, exponent_bits=limits.nexp, mantissa_bits=limits.nmant)
 
 
 def unfused(x: Any) -> Any:

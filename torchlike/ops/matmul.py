@@ -11,12 +11,13 @@ from jax import lax
 from torchlike._core import dispatch, errors
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
+from torchlike._core.halves import rounded
 from torchlike._core.kernels import in_place
 from torchlike._core.op import DEFAULT, Array, Scalar, composite, defvjp, op, operands_given
 from torchlike._core.promote import compute_and_result
 from torchlike._core.tensor_state import TensorBase
 from torchlike.ops._arrays import widened
-from torchlike.ops._checks import BARE, BOOL, FLOAT8, UNSIGNED, refuse, rounded
+from torchlike.ops._checks import BARE, BOOL, FLOAT8, UNSIGNED, refuse
 from torchlike.ops._geometry import expanded, of_shape, show
 
 __all__ = [

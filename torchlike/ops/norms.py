@@ -11,11 +11,12 @@ import jax.numpy as jnp
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
 from torchlike._core.dtype import dtype as Dtype
+from torchlike._core.halves import rounded
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.promote import promote_types
 from torchlike.ops._arrays import conjugate, expanded, real_part, scaled, widened
-from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse, rounded
+from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
 from torchlike.ops._dims import Dims
 from torchlike.ops.pointwise_arith import check_subtraction
 

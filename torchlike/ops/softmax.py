@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import lax
 
 from torchlike._core import dtype as dtypes
 from torchlike._core import errors
 from torchlike._core.dtype import dtype as Dtype
+from torchlike._core.halves import rounded
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, defvjp, op
 from torchlike.ops._arrays import real_part, widened
@@ -71,9 +74,17 @@ def log_softmax(input: Array, dim: int, dtype: Dtype | None = None) -> Array:
     input, dim, x = _prepared("log_softmax", input, dim, dtype)
     if not input.size:
         return input
+    return log_softmax_body(x, dim, input.dtype).astype(input.dtype).reshape(input.shape)
+
+
+def log_softmax_body(x: Array, dim: int, kind: Any) -> Array:
+    """The logarithm of the softmax of numbers in the dtype of the computation, rounded to ``kind``."""
     shifted = _shifted(x, dim)
-    total = jnp.log(jnp.sum(jnp.exp(shifted), dim, keepdims=True))
-    return (shifted - total).astype(input.dtype).reshape(input.shape)
+    sums = jnp.sum(jnp.exp(shifted), dim, keepdims=True)
+    # Of the last dimension PyTorch keeps sums and logarithms in the input's dtype.
+    last = dim == x.ndim - 1
+    total = rounded(jnp.log(rounded(sums, kind)), kind) if last else jnp.log(sums)
+    return rounded(shifted - total, kind)
 
 
 @defvjp(log_softmax)

@@ -8,10 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 
 from torchlike._core import errors
+from torchlike._core.halves import rounded
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike._core.warn import warn
 from torchlike.ops._arrays import conjugate, expanded, real_part, scaled, widened
-from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse, rounded
+from torchlike.ops._checks import COMPLEX, FLOAT8, FLOATS, is_in, refuse
 from torchlike.ops._dims import TENSOR, Dims, reduced_dims
 
 __all__ = ["std", "std_mean", "var", "var_mean"]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike.ops._checks import rounded
+from torchlike._core.halves import rounded
 
 Array = Any
 Numbers = np.ndarray[Any, Any]

@@ -14,11 +14,12 @@ from torchlike import ops
 from torchlike._core import errors
 from torchlike._core.dtype import dtype as Dtype
 from torchlike._core.errors import check
+from torchlike._core.halves import rounded
 from torchlike._core.op import DEFAULT, Array, composite, defvjp, op
 from torchlike._core.warn import warn
 from torchlike.nn.functional._shared import expect_tensor, ndim, no_complex_gradient
 from torchlike.ops._arrays import widened
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse, rounded
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 
 __all__ = [
     "celu",

@@ -14,11 +14,12 @@ from jax import lax
 from torchlike import ops
 from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
+from torchlike._core.halves import rounded
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.nn.functional import _halves as halves
 from torchlike.nn.functional import _windows as windows
 from torchlike.nn.functional._shared import expect_tensor, seen_on_host
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF, INTEGERS, is_in, refuse, refuse_with, rounded
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF, INTEGERS, is_in, refuse, refuse_with
 from torchlike.ops._geometry import show
 
 __all__ = [

@@ -11,6 +11,7 @@ import numpy as np
 
 from torchlike._core import dispatch
 from torchlike._core.errors import check, scalar_type
+from torchlike._core.halves import rounded
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.nn.functional._shared import (
     expect_tensor,
@@ -20,8 +21,9 @@ from torchlike.nn.functional._shared import (
     reduction_name,
     seen_on_host,
 )
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse, rounded
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 from torchlike.ops._geometry import show
+from torchlike.ops.softmax import log_softmax_body
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
 
@@ -169,7 +171,7 @@ def _log_softmax(input: Array) -> Array:
     else:
         kernel = "softmax_kernel_impl"
     refuse(kernel, input, BOOL, INTEGERS, BARE, COMPLEX)
-    return _opmath(jax.nn.log_softmax(_opmath(input), axis=_class_axis(input)).astype(input.dtype))
+    return log_softmax_body(_opmath(input), _class_axis(input), input.dtype)
 
 
 @op(method=False, check=_in_bounds, node=lambda pattern, node, **_: node)
@@ -189,7 +191,7 @@ def _(grad, inputs, outputs, ignore_index, reduction, node):
     input, target, weight = inputs
     logs = _log_softmax(input)
     index, weights = _weights_of(target, weight, ignore_index, logs.dtype)
-    coefficient = _spread(grad, weights, reduction)
+    coefficient = rounded(_spread(grad, weights, reduction), input.dtype)
     wide = jnp.expand_dims(coefficient, _class_axis(input)) if input.ndim > 1 else coefficient
     return (jnp.exp(logs) - _chosen(input, index).astype(logs.dtype)) * wide, None, None
 
@@ -244,9 +246,9 @@ def _cross_entropy_of_probabilities(
     if label_smoothing > 0:
         wanted = wanted * (1 - label_smoothing) + label_smoothing / classes
     wide = jnp.promote_types(logs.dtype, wanted.dtype)
-    terms = logs.astype(wide) * wanted.astype(wide)
+    terms = rounded(logs.astype(wide) * wanted.astype(wide), kind)
     if weight is not None:
-        terms = terms * _along_classes(_opmath(weight), input).astype(wide)
+        terms = rounded(terms * _along_classes(_opmath(weight), input).astype(wide), kind)
     if reduction == "none":
         return -jnp.sum(terms, axis).astype(kind)
     total = -jnp.sum(terms)

@@ -13,11 +13,12 @@ from jax import lax
 from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check, scalar_type
+from torchlike._core.halves import rounded
 from torchlike._core.op import Array, composite, op
 from torchlike._core.warn import warn
 from torchlike.nn.functional._shared import expect_tensor
 from torchlike.ops._arrays import widened
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF_FLOAT, INTEGERS, refuse, rounded
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF_FLOAT, INTEGERS, refuse
 from torchlike.ops._geometry import show
 from torchlike.ops.ranges import evenly_spaced
 

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._core.errors import check, scalar_type
+from torchlike._core.halves import rounded
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.nn.functional._shared import expect_tensor, ndim
 from torchlike.ops._arrays import widened
-from torchlike.ops._checks import BARE, BOOL, HALF, is_in, refuse, rounded
+from torchlike.ops._checks import BARE, BOOL, HALF, is_in, refuse
 from torchlike.ops._geometry import expanded, of_shape
 from torchlike.ops.matmul import cpp_name, matmul
 

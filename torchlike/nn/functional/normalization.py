@@ -14,9 +14,10 @@ from torchlike import ops
 from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check
+from torchlike._core.halves import rounded
 from torchlike._core.op import Array, Scalar, composite, defvjp, op
 from torchlike.nn.functional._shared import expect_tensor, ndim
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse, rounded
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, INTEGERS, refuse
 from torchlike.ops._geometry import show
 
 __all__ = [
@@ -83,7 +84,8 @@ def _back(
     normalised together. They are computed once and serve the parameters, too: XLA fuses each sum with everything it is
     made from, and one more pass over the input costs more than all the rest.
     """
-    direct = inverse * (grad - (sums[0] + centred * sums[1]) / count)
+    # A number normalised alone is 0 whatever it was; the difference would be what a fused multiply-add leaves.
+    direct = jnp.zeros_like(grad) if count == 1 else inverse * (grad - (sums[0] + centred * sums[1]) / count)
     return direct + by_mean / count - by_inverse * inverse * inverse * centred / count
 
 

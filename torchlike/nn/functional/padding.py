@@ -11,12 +11,13 @@ import numpy as np
 from jax import lax
 
 from torchlike._core.errors import check
+from torchlike._core.halves import rounded
 from torchlike._core.kernels import cast
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.nn.functional._halves import added_in_turn, sources
 from torchlike.nn.functional._shared import expect_tensor, ndim
 from torchlike.ops._arrays import widened
-from torchlike.ops._checks import BARE, BOOL, HALF, is_in, refuse, rounded
+from torchlike.ops._checks import BARE, BOOL, HALF, is_in, refuse
 from torchlike.ops._geometry import show
 
 __all__ = ["pad"]

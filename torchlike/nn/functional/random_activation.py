@@ -13,11 +13,12 @@ from torchlike._core import dispatch
 from torchlike._core import dtype as dtypes
 from torchlike._core.errors import check
 from torchlike._core.generator import Generator
+from torchlike._core.halves import rounded
 from torchlike._core.normals import uniform53
 from torchlike._core.op import DEFAULT, Array, composite, defvjp, op
 from torchlike.nn.functional._shared import seen_on_host
 from torchlike.nn.functional.activation import _numbered, _pick, softmax
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF_FLOAT, INTEGERS, refuse, rounded
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, HALF_FLOAT, INTEGERS, refuse
 from torchlike.ops._laws import Host, draw, on_host, uniform
 
 __all__ = ["gumbel_softmax", "rrelu", "rrelu_"]

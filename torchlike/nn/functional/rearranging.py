@@ -8,10 +8,11 @@ import jax.numpy as jnp
 
 from torchlike._core import dispatch
 from torchlike._core.errors import check, wrap_dim
+from torchlike._core.halves import rounded
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.nn.functional import _windows as windows
 from torchlike.nn.functional._shared import expect_tensor, seen_on_host
-from torchlike.ops._checks import BARE, INTEGERS, refuse, rounded
+from torchlike.ops._checks import BARE, INTEGERS, refuse
 from torchlike.ops._geometry import show
 
 __all__ = [
