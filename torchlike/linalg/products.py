@@ -9,9 +9,10 @@ import jax.numpy as jnp
 
 from torchlike._core import dispatch
 from torchlike._core.errors import broadcast_shapes, check, scalar_type, wrap_dim
+from torchlike._core.halves import rounded
 from torchlike._core.op import Array, composite, defvjp, op
 from torchlike.linalg._common import check_floating, check_same_dtype, check_tensors, give, sum_to
-from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOATS, HALF, INTEGERS, is_in, refuse, rounded
+from torchlike.ops._checks import BARE, BOOL, COMPLEX, FLOATS, HALF, INTEGERS, is_in, refuse
 from torchlike.ops.create import ones
 from torchlike.ops.einsum import multi_dot as _multi_dot
 from torchlike.ops.join import cat

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import jax.numpy as jnp
 import numpy as np
 
 from torchlike._core import dtype as dtypes
