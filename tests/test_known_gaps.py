@@ -19,7 +19,7 @@ GAPS: dict[str, tuple[Callable[[], Any], type[Exception]]] = {
     "complex32": (_half_complex, NotImplementedError),
 }
 
-MODULES = ["sparse", "distributed"]
+MODULES = ["sparse"]
 
 
 def _gap(name: str, exception: type[Exception]) -> Any:

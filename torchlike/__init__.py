@@ -108,6 +108,7 @@ from torchlike import (  # after what it names, which is imported in its own ord
     _C,
     _jit_internal,
     _subclasses,
+    distributed,
     futures,
     jit,
     library,

@@ -19,6 +19,7 @@ from torchlike import autograd as autograd
 from torchlike import backends as backends
 from torchlike import compiler as compiler
 from torchlike import cuda as cuda
+from torchlike import distributed as distributed
 from torchlike import distributions as distributions
 from torchlike import fft as fft
 from torchlike import func as func
