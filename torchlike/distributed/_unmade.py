@@ -1,4 +1,4 @@
-"""Names of classes and functions that work on groups of processes: they can be asked about, and not be made or called."""
+"""Names of classes and functions that work on groups of processes: programs ask about them, and cannot use them."""
 
 from __future__ import annotations
 

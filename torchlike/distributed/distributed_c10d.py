@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, NoReturn
@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 _NO_GROUP = "Default process group has not been initialized, please make sure to call init_process_group."
-default_pg_timeout = datetime.timedelta(minutes=30)
+default_pg_timeout = dt.timedelta(minutes=30)
 
 
 def is_available() -> bool:
