@@ -257,17 +257,16 @@ def _group_norm(
     mean = (jnp.sum(jnp.sum(grouped, 2), 2) / count)[:, :, None]
     off = jnp.square(grouped - mean[..., None])
     inverse = 1 / jnp.sqrt(jnp.sum(jnp.sum(off, 2), 2)[:, :, None] / count + eps)
-    factor, shift = inverse, -mean * inverse
-    if weight is not None:
-        factor, shift = (a * _wide(weight).reshape(num_groups, each) for a in (factor, shift))
-    if bias is not None:
-        shift = shift + _wide(bias).reshape(num_groups, each)
-    factor, shift = (
+    factor = inverse if weight is None else inverse * _wide(weight).reshape(num_groups, each)
+    centre, factor = (
         jnp.broadcast_to(a, (batch, num_groups, each)).reshape((batch, channels) + (1,) * (x.ndim - 2))
-        for a in (factor, shift)
+        for a in (mean, factor)
     )
+    result = (x - centre) * factor
+    if bias is not None:
+        result = result + _by_channel(bias, x.ndim)
     kind = _kept_as(input, weight, bias)
-    return (x * factor + shift).astype(input.dtype), mean[..., 0].astype(kind), inverse[..., 0].astype(kind)
+    return result.astype(input.dtype), mean[..., 0].astype(kind), inverse[..., 0].astype(kind)
 
 
 @defvjp(_group_norm)
