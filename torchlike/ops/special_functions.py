@@ -171,7 +171,8 @@ def polygamma_body(n: int, x: Array) -> Array:
 @defvjp(_polygamma)
 def _(grad, inputs, outputs, n):
     (input,) = inputs
-    return (grad * _polygamma_as_given(n + 1, input),)
+    # Higher ones in the precision given, as PyTorch's: left of 0 one sees it.
+    return (grad * (polygamma_body(n + 1, input) if n else _polygamma_as_given(1, input)),)
 
 
 def _order(n: Any) -> int:
