@@ -44,6 +44,7 @@ def test_groups_cannot_be_made():
         "fsdp.FullyShardedDataParallel",
         "_composable.fsdp.fully_shard",
         "algorithms.join.Join",
+        "nn.RemoteModule",
     ],
 )
 def test_names_to_ask_about(path: str):

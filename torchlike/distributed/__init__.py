@@ -4,5 +4,5 @@
 devices of one process jax's own sharding serves: see ``torchlike.jax``.
 """
 
-from torchlike.distributed import distributed_c10d
+from torchlike.distributed import distributed_c10d, nn
 from torchlike.distributed.distributed_c10d import *
