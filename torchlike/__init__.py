@@ -112,5 +112,6 @@ from torchlike import (  # after what it names, which is imported in its own ord
     futures,
     jit,
     library,
+    profiler,
 )
 from torchlike._library.tags import Tag
