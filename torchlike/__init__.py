@@ -110,8 +110,10 @@ from torchlike import (  # after what it names, which is imported in its own ord
     _subclasses,
     distributed,
     futures,
+    hub,
     jit,
     library,
+    multiprocessing,
     profiler,
 )
 from torchlike._library.tags import Tag

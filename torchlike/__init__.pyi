@@ -25,10 +25,12 @@ from torchlike import fft as fft
 from torchlike import func as func
 from torchlike import futures as futures
 from torchlike import fx as fx
+from torchlike import hub as hub
 from torchlike import jit as jit
 from torchlike import library as library
 from torchlike import linalg as linalg
 from torchlike import masked as masked
+from torchlike import multiprocessing as multiprocessing
 from torchlike import nn as nn
 from torchlike import optim as optim
 from torchlike import overrides as overrides
