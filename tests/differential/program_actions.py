@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from typing import Any
 
 from tests.differential.programs import Side, action, actions
@@ -322,3 +323,25 @@ def differentiated(s: Side, a: int, b: int, c: int) -> Any:
     (found,) = s.torch.autograd.grad(y, x, create_graph=True)
     (second,) = s.torch.autograd.grad((found * 1).sum(), x)
     return second.contiguous().clone()
+
+
+# -- checkpoint and views of views ------------------------------------------------------------------------------------
+
+
+@action
+def checkpointed(s: Side, a: int, b: int, c: int) -> Any:
+    x = s.pick(a)
+    checkpoint = importlib.import_module(f"{s.torch.__name__}.utils.checkpoint").checkpoint
+    y = s.other(x, b)
+    function = (lambda x, y: (x * y).sin(), lambda x, y: x.tanh() + y, lambda x, y: x.t() * 2)[c % 3]
+    return checkpoint(function, x, y, use_reentrant=False)
+
+
+@action
+def nested_views(s: Side, a: int, b: int, c: int) -> Any:
+    x = s.pick(a)
+    if x.dim() < 2:
+        return x[None].expand(1, *x.shape).squeeze(0)[..., c % 2 :]
+    return (x.t()[b % 2 :].t(), x.transpose(0, -1)[0][None], x[None].flatten(0, 1)[c % 2], x.T.narrow(0, 0, 1).mT)[
+        b % 4
+    ]

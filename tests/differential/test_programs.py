@@ -18,14 +18,14 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 # Thousands on demand; a modest number, always the same, where the suite runs.
-EXAMPLES = int(os.environ.get("TORCHLIKE_PROGRAMS", "40"))
+EXAMPLES = int(os.environ.get("TORCHLIKE_PROGRAMS", "120"))
 
 _number = st.integers(0, 7)
 _modes = st.sampled_from(["grad"] * 8 + ["no_grad", "inference"])
 _steps = st.builds(Step, st.sampled_from(sorted(program_actions.actions)), _number, _number, _number, _modes)
 
 
-@settings(max_examples=EXAMPLES, derandomize=EXAMPLES <= 40, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=EXAMPLES, derandomize=EXAMPLES <= 120, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.lists(_steps, min_size=2, max_size=10))
 def test_random_programs(steps: list[Step]) -> None:
     programs.run(torch, torchlike, steps)
@@ -37,6 +37,8 @@ FOUND: dict[str, list[tuple[Any, ...]]] = {
     "a setitem of a leaf by itself": [("setitem", 0, 0, 1)],
     "data in inference mode": [("data", 0, 0, 0, "inference")],
     "bits in inference mode": [("bits", 0, 0, 0, "inference")],
+    "bits of data in inference mode": [("data", 0, 0, 0), ("bits", 2, 0, 0, "inference")],
+    "bits of a copy made in inference mode": [("copied", 0, 0, 0, "inference"), ("bits", 2)],
     "out= of a leaf without grad": [("write_out", 0, 0, 0, "no_grad")],
     "out= of a leaf": [("write_out", 0, 1, 0)],
     "set_ of a tensor with a graph": [("reshape",), ("set_memory",), ("backward", 3, 0, 1)],

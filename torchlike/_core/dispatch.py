@@ -287,9 +287,11 @@ def alias(tensor: Any, geometry: Geometry | None = None) -> Any:
     if geometry is None:
         other._value = tensor._value
         other._value_version = tensor._value_version
-    if storage.counter is not None:
+    if storage.counter is not None and (geometry is None or other._extra is None):  # inference tensors do not count
         tape.share_versions(other, tensor)
     if geometry is not None:
+        if tensor._extra is not None and tensor._extra.inference and not modes.inference:
+            tape.count_apart(other)
         return other
     if tensor._extra is not None and tensor._extra.inference:
         tape.extra_of(other).inference = True
