@@ -38,8 +38,8 @@ class Side:
         self.handles: list[Any] = []
         # Tensors whose node names come from derivatives of derivatives, which each library composes in its own way.
         self.unnamed: set[int] = set()
-        # Tensors of inference mode, and those made beside them, once something was done outside of it: how PyTorch counts their versions depends on how
-        # it computes them (docs/status.md).
+        # Tensors of inference mode, and those made beside them, once something was done outside of it: PyTorch counts
+        # their versions by how it computes (docs/status.md).
         self.uncounted: set[int] = set()
 
     def pick(self, number: int) -> Any:
