@@ -322,7 +322,7 @@ def differentiated(s: Side, a: int, b: int, c: int) -> Any:
     y = (x**3).sum()
     (found,) = s.torch.autograd.grad(y, x, create_graph=True)
     (second,) = s.torch.autograd.grad((found * 1).sum(), x)
-    return second.contiguous().clone()
+    return second.clone(memory_format=s.torch.contiguous_format)
 
 
 # -- checkpoint and views of views ------------------------------------------------------------------------------------

@@ -400,7 +400,7 @@ def grad(s: Side, a: int, b: int, c: int) -> Any:
         root, [s.pick(b), s.pick(c)], retain_graph=c % 2 == 1, create_graph=create, allow_unused=b % 2 == 1
     )
     # How a gradient lies in memory is not compared: PyTorch returns expanded ones, here they are dense.
-    return None if found[0] is None else found[0].contiguous().clone()
+    return None if found[0] is None else found[0].clone(memory_format=s.torch.contiguous_format)
 
 
 @action
