@@ -310,3 +310,18 @@ def test_scatters_in_half_precision_accumulate_in_float32() -> None:
     start = torch.zeros(1, dtype=torch.bfloat16)
     assert torch.scatter_add(start, 0, zeros, ones).item() == 1000.0
     assert torch.scatter_reduce(start, 0, zeros, ones, "mean", include_self=False).item() == 1.0
+
+
+def test_a_number_that_differs_in_each_example_of_a_batch():
+    x = torch.arange(6).reshape(2, 3)
+    picks = torch.tensor([2, 0])
+    assert torch.vmap(lambda i: x[0, i])(picks).tolist() == [2, 0]
+    assert torch.vmap(lambda i: x[:, i])(picks).tolist() == [[2, 5], [0, 3]]
+    assert torch.vmap(lambda row, i: row[i])(x, picks).tolist() == [2, 3]
+
+    def written(row: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
+        row = row.clone()
+        row[i] = 9
+        return row
+
+    assert torch.vmap(written)(x, picks).tolist() == [[0, 1, 9], [9, 4, 5]]

@@ -209,6 +209,16 @@ def test_operators_of_pytorch():
         torch.ops.load_library("x.so")
 
 
+def test_rules_for_a_library_that_is_not_loaded():
+    with pytest.raises(RuntimeError, match=r"^operator tests_absent::nms does not exist$"):
+        library.register_fake("tests_absent::nms", sine)
+    with pytest.raises(OSError, match="is linked with PyTorch"):
+        torch.ops.load_library("/packages/tests_absent/_C.so")
+    library.register_fake("tests_absent::nms", sine)
+    with pytest.raises(AttributeError, match="has no attribute 'nms'"):
+        _ = torch.ops.tests_absent.nms
+
+
 def test_opcheck(name: str):
     op = library.custom_op(name, sine, mutates_args=())
     op.register_fake(lambda x: torch.empty_like(x))

@@ -48,3 +48,27 @@ def test_questions():
     assert seen == [True]
     assert not torch._C._are_functorch_transforms_active()
     assert torch._C._get_accelerator().type in ("cpu", "cuda")
+
+
+def test_nothing_is_exported_to_onnx():
+    assert not torch.onnx.is_in_onnx_export()
+    with pytest.raises(NotImplementedError, match=r"torch\.onnx\.export"):
+        torch.onnx.export(torch.nn.ReLU(), torch.ones(1), "file")
+    assert torch.onnx.symbolic_helper.parse_args("v", "i")(len) is len
+    torch.onnx.register_custom_op_symbolic("torchvision::nms", len, 11)
+
+
+def test_names_of_the_tracer():
+    dynamo = torch._dynamo
+    assert dynamo.utils.is_compile_supported("cpu")
+    assert dynamo.eval_frame.OptimizedModule is dynamo.OptimizedModule
+    with dynamo.config.patch(cache_size_limit=3, verbose=True):
+        assert (dynamo.config.cache_size_limit, dynamo.config.verbose) == (3, True)
+    with dynamo.config.patch("verbose", True):
+        assert dynamo.config.verbose
+    assert (dynamo.config.cache_size_limit, dynamo.config.verbose) == (8, False)
+    x = torch.arange(6).reshape(2, 3)
+    with dynamo._trace_wrapped_higher_order_op.TransformGetItemToIndex():
+        picked = torch.vmap(lambda i: x[0, i])(torch.tensor([2, 0]))
+    assert picked.tolist() == [2, 0]
+    dynamo.mark_dynamic(x, 0)

@@ -49,7 +49,7 @@ LEFT_OUT: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "TorchScript and export",
         (
-            r"(onnx|export|package|monitor)\..*|.*[Ss]cript.*|.*[Ff]rozen.*|JITException",
+            r"(export|package|monitor)\..*|.*[Ss]cript.*|.*[Ff]rozen.*|JITException",
             r"parse_(ir|schema|type_comment)|import_ir_module.*|merge_type_from_type_comment|wait|fork|unify_type_list",
         ),
     ),

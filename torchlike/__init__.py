@@ -106,14 +106,18 @@ from torchlike.version import __version__
 # isort: split
 from torchlike import (  # after what it names, which is imported in its own order
     _C,
+    _custom_ops,
+    _dynamo,
     _jit_internal,
     _subclasses,
+    ao,
     distributed,
     futures,
     hub,
     jit,
     library,
     multiprocessing,
+    onnx,
     profiler,
 )
 from torchlike._library.tags import Tag

@@ -11,10 +11,13 @@ from math import inf as inf
 from math import nan as nan
 from math import pi as pi
 from torchlike import _C as _C
+from torchlike import _custom_ops as _custom_ops
 from torchlike import _documented as _documented
+from torchlike import _dynamo as _dynamo
 from torchlike import _jit_internal as _jit_internal
 from torchlike import _subclasses as _subclasses
 from torchlike import amp as amp
+from torchlike import ao as ao
 from torchlike import autograd as autograd
 from torchlike import backends as backends
 from torchlike import compiler as compiler
@@ -32,6 +35,7 @@ from torchlike import linalg as linalg
 from torchlike import masked as masked
 from torchlike import multiprocessing as multiprocessing
 from torchlike import nn as nn
+from torchlike import onnx as onnx
 from torchlike import optim as optim
 from torchlike import overrides as overrides
 from torchlike import profiler as profiler

@@ -295,7 +295,7 @@ def _viewed(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Any]]:
             if kind is bool:
                 covered = _note(indices, covered, dim, _one_mask(item))
             dim += 1
-        elif not advanced.shape_of(item):
+        elif not advanced.shape_of(item) and not _differs(item):
             if advanced.kind_of(item) in ("bool", "uint8"):
                 steps.unsqueeze(dim)
                 covered = _note(indices, covered, dim, _one_mask(bool(item)))
@@ -387,6 +387,15 @@ def _note(indices: list[Any], covered: int, dim: int, index: Any) -> int:
 
 def _one_mask(value: bool) -> np.ndarray[Any, Any]:
     return np.array([value])
+
+
+def _differs(index: Tensor | np.ndarray[Any, Any]) -> bool:
+    """Whether an index stands for a number that is not known, or is another in each example of a batch."""
+    return (
+        isinstance(index, TensorBase)
+        and is_unknown(dispatch.array_of(index))
+        and (advanced.kind_of(index) not in ("bool", "uint8"))
+    )
 
 
 def _number(index: Tensor | np.ndarray[Any, Any]) -> int:

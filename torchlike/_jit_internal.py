@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from torchlike.jit._declarations import export, ignore, is_scripting, unused
+from torchlike.jit._script import _overload as _overload
+from torchlike.jit._script import _overload_method as _overload_method
 from torchlike.jit.annotations import BroadcastingList1, BroadcastingList2, BroadcastingList3
 
 __all__ = [
@@ -21,16 +23,6 @@ __all__ = [
 ]
 
 F = TypeVar("F")
-
-
-def _overload(func: F) -> F:
-    """Mark a signature of a function; returns it as it is."""
-    return func
-
-
-def _overload_method(func: F) -> F:
-    """Mark a signature of a method; returns it as it is."""
-    return func
 
 
 def _copy_to_script_wrapper(fn: F) -> F:

@@ -18,6 +18,32 @@ from urllib.request import Request, urlopen
 
 from torchlike import serialization
 
+try:
+    from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
+except ImportError:  # the bar is optional
+
+    class tqdm:  # type: ignore[no-redef]
+        """Stands in for the progress bar where its package is not installed: it shows nothing."""
+
+        def __init__(self, iterable: Any = None, *args: Any, **kwargs: Any) -> None:
+            self._iterable = iterable
+
+        def __iter__(self) -> Any:
+            return iter(self._iterable)
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def update(self, n: int) -> None:
+            """Count on."""
+
+        def close(self) -> None:
+            """Take the bar away."""
+
+
 __all__ = [
     "download_url_to_file",
     "get_dir",
@@ -207,7 +233,9 @@ def download_url_to_file(url: str, dst: str, hash_prefix: str | None = None, pro
         tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as partial,
     ):
         try:
-            bar = _bar(source, progress)
+            length = source.headers.get("Content-Length")
+            total = int(length) if length else None
+            bar = tqdm(total=total, disable=not progress, unit="B", unit_scale=True, unit_divisor=1024)
             while chunk := source.read(READ_DATA_CHUNK):
                 partial.write(chunk)
                 digest.update(chunk)
@@ -219,23 +247,6 @@ def download_url_to_file(url: str, dst: str, hash_prefix: str | None = None, pro
             shutil.move(partial.name, target)
         finally:
             Path(partial.name).unlink(missing_ok=True)
-
-
-class _NoBar:
-    def update(self, n: int) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def _bar(source: Any, progress: bool) -> Any:
-    if not progress or importlib.util.find_spec("tqdm") is None:
-        return _NoBar()
-    from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore] # noqa: PLC0415 - optional
-
-    length = source.headers.get("Content-Length")
-    return tqdm(total=int(length) if length else None, unit="B", unit_scale=True, unit_divisor=1024)
 
 
 def load_state_dict_from_url(

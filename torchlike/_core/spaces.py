@@ -7,6 +7,7 @@ custom operators, which needs autograd and more.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 _resolvers: list[Callable[[str], Any]] = []
@@ -24,6 +25,15 @@ def namespace(name: str) -> Any:
     return _resolvers[0](name)
 
 
+absent: set[str] = set()
+"""Namespaces whose compiled operators a program asked for; what it says about those operators is taken and not used."""
+
+
 def load_library(path: str) -> NoReturn:
-    """Load a compiled library of operators: raises OSError, since those are linked with PyTorch."""
+    """Load a compiled library of operators: raises OSError, since those are linked with PyTorch.
+
+    Packages go on without them (torchvision's models and transforms do), and register rules for them all the same. So
+    the package that the library lies in is remembered, as the namespace that operators mostly are in.
+    """
+    absent.add(Path(path).parent.name)
     raise OSError(f"torch.ops.load_library: {path} is linked with PyTorch's own libraries, which are not here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from torchlike._core import spaces
 from torchlike._core.tensor_state import TensorBase, modes
 from torchlike._library.schema import Schema
 from torchlike._library.tags import Tag
@@ -237,6 +238,8 @@ def find(qualname: str) -> Definition:
     """Return a definition; RuntimeError where there is none."""
     namespace, name = split_name(qualname.removesuffix(".default"))
     found = definitions.get(namespace, {}).get(name)
+    if found is None and namespace in spaces.absent:
+        return Definition(Schema(qualname, (), (), "()"), opaque=False)  # of a library that was not loaded: not kept
     if found is None:
         raise RuntimeError(f"operator {qualname} does not exist")
     return found

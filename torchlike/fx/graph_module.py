@@ -17,6 +17,7 @@ from torchlike.nn.parameter import Parameter
 
 __all__ = ["GraphModule", "reduce_graph_module"]
 
+_USER_PRESERVED_ATTRIBUTES_KEY = "_user_preserved_attributes"
 _COUNT = iter(range(1 << 62))
 
 
@@ -28,7 +29,7 @@ def _forward_from(source: str, scope: dict[str, Any]) -> Any:
     return scope["forward"]
 
 
-def _copy_attribute(source: Module, target: Module, path: str) -> None:
+def _copy_attr(source: Module, target: Module, path: str) -> None:
     """Give a module the attribute that another has, with empty modules on the way."""
     *prefix, name = path.split(".")
     for part in prefix:
@@ -89,7 +90,7 @@ class GraphModule(Module):
                 self.training = root.training
             for node in graph.nodes:
                 if node.op in ("get_attr", "call_module"):
-                    _copy_attribute(root, self, node.target)  # type: ignore[arg-type]
+                    _copy_attr(root, self, node.target)  # type: ignore[arg-type]
         elif isinstance(root, dict):
             needed = [node.target for node in graph.nodes if node.op in ("get_attr", "call_module")]
             for target in needed:
@@ -252,11 +253,10 @@ def reduce_graph_module(state: dict[str, Any], source: str, tracer_cls: Any, kno
     scope: dict[str, Any] = {**GraphModule(Module(), _empty())._graph.python_code("self").globals, **known}
     body = source[source.index("def forward") :]
 
-    class _CodeOnlyModule(Module):
+    class _Pickled(_CodeOnlyModule):
         forward = _forward_from(body, scope)
 
-    root = _CodeOnlyModule()
-    root.__dict__.update(state)
+    root = _Pickled(state)
 
     class _KeepModules(tracer_cls or Tracer):  # type: ignore[misc]
         def is_leaf_module(self, _module: Module, _name: str) -> bool:
@@ -271,6 +271,14 @@ def reduce_graph_module(state: dict[str, Any], source: str, tracer_cls: Any, kno
         if name not in made.__dict__:
             made.__dict__[name] = value
     return made
+
+
+class _CodeOnlyModule(Module):
+    """A module with the attributes of another, whose ``forward`` is code."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        super().__init__()
+        self.__dict__.update(body)
 
 
 def _empty() -> Graph:

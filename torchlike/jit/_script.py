@@ -231,3 +231,16 @@ def save(m: Any, f: Any, _extra_files: dict[str, Any] | None = None) -> NoReturn
 def load(f: Any, map_location: Any = None, _extra_files: Any = None, _restore_shapes: bool = False) -> NoReturn:
     """Read a scripted module from a file: NotImplementedError."""
     raise NotImplementedError("torch.jit.load: TorchScript's files are programs for its own interpreter")
+
+
+def _overload(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a signature of a function; returns it as it is."""
+    return fn
+
+
+def _overload_method(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a signature of a method; returns it as it is."""
+    return fn
+
+
+_script_if_tracing = script_if_tracing
