@@ -72,3 +72,12 @@ def test_names_of_the_tracer():
         picked = torch.vmap(lambda i: x[0, i])(torch.tensor([2, 0]))
     assert picked.tolist() == [2, 0]
     dynamo.mark_dynamic(x, 0)
+
+
+def test_what_a_gpu_would_have():
+    with torch.cuda.stream(None):
+        assert not torch.cuda.is_current_stream_capturing()
+    kind = NotImplementedError if torch.cuda.is_available() else RuntimeError
+    for make in (torch.cuda.Stream, torch.cuda.Event, torch.cuda.CUDAGraph):
+        with pytest.raises(kind, match=make.__name__):
+            make()

@@ -110,14 +110,18 @@ from torchlike import (  # after what it names, which is imported in its own ord
     _dynamo,
     _jit_internal,
     _subclasses,
+    accelerator,
     ao,
+    cpu,
     distributed,
     futures,
     hub,
     jit,
     library,
+    mps,
     multiprocessing,
     onnx,
     profiler,
+    xpu,
 )
 from torchlike._library.tags import Tag

@@ -16,11 +16,13 @@ from torchlike import _documented as _documented
 from torchlike import _dynamo as _dynamo
 from torchlike import _jit_internal as _jit_internal
 from torchlike import _subclasses as _subclasses
+from torchlike import accelerator as accelerator
 from torchlike import amp as amp
 from torchlike import ao as ao
 from torchlike import autograd as autograd
 from torchlike import backends as backends
 from torchlike import compiler as compiler
+from torchlike import cpu as cpu
 from torchlike import cuda as cuda
 from torchlike import distributed as distributed
 from torchlike import distributions as distributions
@@ -33,6 +35,7 @@ from torchlike import jit as jit
 from torchlike import library as library
 from torchlike import linalg as linalg
 from torchlike import masked as masked
+from torchlike import mps as mps
 from torchlike import multiprocessing as multiprocessing
 from torchlike import nn as nn
 from torchlike import onnx as onnx
@@ -49,6 +52,7 @@ from torchlike import torch_version as torch_version
 from torchlike import types as types
 from torchlike import utils as utils
 from torchlike import version as version
+from torchlike import xpu as xpu
 from torchlike._alias import as_torch as as_torch
 from torchlike._alias import install_as_torch as install_as_torch
 from torchlike._alias import uninstall_as_torch as uninstall_as_torch

@@ -25,8 +25,15 @@ from torchlike.cuda._device import (
     set_device,
     synchronize,
 )
+from torchlike.cuda.graphs import CUDAGraph, graph, is_current_stream_capturing
+from torchlike.cuda.streams import Event, ExternalStream, Stream, StreamContext, stream
 
 __all__ = [
+    "CUDAGraph",
+    "Event",
+    "ExternalStream",
+    "Stream",
+    "StreamContext",
     "current_device",
     "device",
     "device_count",
@@ -34,9 +41,11 @@ __all__ = [
     "get_device_capability",
     "get_device_name",
     "get_device_properties",
+    "graph",
     "init",
     "is_available",
     "is_bf16_supported",
+    "is_current_stream_capturing",
     "is_initialized",
     "manual_seed",
     "manual_seed_all",
@@ -49,5 +58,6 @@ __all__ = [
     "seed",
     "seed_all",
     "set_device",
+    "stream",
     "synchronize",
 ]
