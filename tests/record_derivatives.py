@@ -24,7 +24,7 @@ def failure(sample: Sample, way: str, wanted: list[str]) -> str | None:
     """What PyTorch says against a derivative."""
     try:
         sample.check(way, wanted)
-    except (RuntimeError, NotImplementedError, ValueError) as error:
+    except (RuntimeError, NotImplementedError, ValueError, IndexError) as error:
         return f"{type(error).__name__}: {first_sentence(str(error))}"[:160]
     return None
 

@@ -6,7 +6,8 @@ import pytest
 from docstrings import documented, failures
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torch.nn.utils.prune")  # which `import torch` alone leaves out
+for name in ("torch.nn.utils.prune", "torch.nn.attention.flex_attention"):  # which `import torch` alone leaves out
+    pytest.importorskip(name)
 
 pytestmark = pytest.mark.torch
 

@@ -44,9 +44,9 @@ def _joined(mods: tuple[Mod, ...], join: Callable[[Any, Any], Any]) -> Mod:
 def or_masks(*mask_mods: Mod) -> Mod:
     """Return a rule that keeps what any of some rules keeps.
 
-    >>> from torch.nn.attention.flex_attention import create_mask, or_masks
-    >>> rule = or_masks(lambda b, h, q, kv: q == kv, lambda b, h, q, kv: kv == 0)
-    >>> create_mask(rule, 1, 1, 2, 2, device="cpu")
+    >>> flex = torch.nn.attention.flex_attention
+    >>> rule = flex.or_masks(lambda b, h, q, kv: q == kv, lambda b, h, q, kv: kv == 0)
+    >>> flex.create_mask(rule, 1, 1, 2, 2, device="cpu")
     tensor([[[[ True, False],
               [ True,  True]]]])
     """
@@ -84,8 +84,8 @@ def create_mask(mod_fn: Mod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: i
     The rule takes the numbers of a batch, a head, a query and a key, or a score before them; a score that becomes -inf
     is masked. Raises AssertionError for a rule with other arguments.
 
-    >>> from torch.nn.attention.flex_attention import create_mask
-    >>> create_mask(lambda b, h, q, kv: q >= kv, 1, 1, 2, 2, device="cpu")
+    >>> flex = torch.nn.attention.flex_attention
+    >>> flex.create_mask(lambda b, h, q, kv: q >= kv, 1, 1, 2, 2, device="cpu")
     tensor([[[[ True, False],
               [ True,  True]]]])
     """
@@ -133,8 +133,8 @@ def create_block_mask(
 ) -> BlockMask:
     """Return the blocks in which a rule for one position keeps anything, and those in which it keeps everything.
 
-    >>> from torch.nn.attention.flex_attention import create_block_mask
-    >>> create_block_mask(lambda b, h, q, kv: q >= kv, 1, 1, 256, 256, device="cpu").sparsity()
+    >>> flex = torch.nn.attention.flex_attention
+    >>> flex.create_block_mask(lambda b, h, q, kv: q >= kv, 1, 1, 256, 256, device="cpu").sparsity()
     25.0
     """
     if compute_dq_write_order:

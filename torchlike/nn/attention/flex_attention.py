@@ -127,9 +127,9 @@ def flex_attention(
 
     Raises ValueError for shapes that do not fit, NotImplementedError for other than four dimensions.
 
-    >>> from torch.nn.attention.flex_attention import flex_attention
+    >>> flex = torch.nn.attention.flex_attention
     >>> x = torch.eye(2).reshape(1, 1, 2, 2)
-    >>> flex_attention(x, x, x, score_mod=lambda s, b, h, q, kv: s + 10 * (q == kv)).round()
+    >>> flex.flex_attention(x, x, x, score_mod=lambda s, b, h, q, kv: s + 10 * (q == kv)).round()
     tensor([[[[1., 0.],
               [0., 1.]]]])
     """
