@@ -45,3 +45,13 @@ def test_the_accelerator():
         assert torch.accelerator.current_device_index() == 0
     torch.accelerator.synchronize()
     assert torch.accelerator.memory_stats()["allocated_bytes.all.current"] >= 0
+
+
+def test_the_module_of_a_device():
+    assert torch.get_device_module("cuda:0") is torch.cuda
+    assert torch.get_device_module(torch.device("cpu")) is torch.cpu
+    assert torch.get_device_module() is (torch.cuda if torch.cuda.is_available() else torch.cpu)
+    with pytest.raises(RuntimeError, match=r"^Invalid value of device '3', expect torch\.device, str, or None$"):
+        torch.get_device_module(3)
+    with pytest.raises(RuntimeError, match=r"^Device 'meta' does not have a corresponding module registered"):
+        torch.get_device_module("meta")

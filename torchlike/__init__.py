@@ -124,4 +124,5 @@ from torchlike import (  # after what it names, which is imported in its own ord
     profiler,
     xpu,
 )
+from torchlike._device_module import get_device_module
 from torchlike._library.tags import Tag

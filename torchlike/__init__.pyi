@@ -156,6 +156,7 @@ from torchlike._core.promote import can_cast as can_cast
 from torchlike._core.promote import promote_types as promote_types
 from torchlike._core.promote import result_type as result_type
 from torchlike._core.size import Size as Size
+from torchlike._device_module import get_device_module as get_device_module
 from torchlike._foreach import _foreach_abs as _foreach_abs
 from torchlike._foreach import _foreach_abs_ as _foreach_abs_
 from torchlike._foreach import _foreach_acos as _foreach_acos
