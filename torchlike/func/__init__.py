@@ -2,6 +2,7 @@
 
 from torchlike.func._forward import hessian, jacfwd, jvp, linearize
 from torchlike.func._modules import functional_call, functionalize, replace_all_batch_norm_modules_, stack_module_state
+from torchlike.func._rearrange import rearrange
 from torchlike.func._reverse import grad, grad_and_value, jacrev, vjp
 from torchlike.func._vmap import vmap
 
@@ -15,6 +16,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "rearrange",
     "replace_all_batch_norm_modules_",
     "stack_module_state",
     "vjp",
