@@ -26,7 +26,9 @@ STEP = 1 if os.environ.get("TORCHLIKE_ALL_OPERATORS") else 8
 
 # How PyTorch says that it has no derivative. Where its derivative is wrong, or gets in its own way, ours is checked. An
 # IndexError is that of its check, which looks for tangents of saved statistics: neither library gives them any.
-LACKS = re.compile(r"NotImplementedError|IndexError|RuntimeError: (the )?derivative for |.* does not support automatic differ")
+LACKS = re.compile(
+    r"NotImplementedError|IndexError|RuntimeError: (the )?derivative for |.* does not support automatic differ"
+)
 # What the values themselves do not have, whatever the backward says.
 WITHOUT = {
     "normal": "the gradient of random numbers is zero, in PyTorch too",
